@@ -1,0 +1,1 @@
+"""Symphony: an evidence-grade payment execution control plane on PostgreSQL."""

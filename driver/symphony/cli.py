@@ -1,0 +1,49 @@
+"""The command `symphony`: sub-commands are imported only when they are called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+_COMMANDS = {
+    "bench": "symphony.bench.command:bench",
+    "cell": "symphony.cell_command:cell",
+    "db": "symphony.postgres_command:db",
+    "demo": "symphony.demo.command:demo",
+    "ingress": "symphony.ingress.command:ingress",
+    "logins": "symphony.logins_command:logins",
+    "maintain": "symphony.maintenance_command:maintain",
+    "migrate": "symphony.migrate:migrate",
+    "policy": "symphony.policy_command:policy",
+    "rail-sandbox": "symphony.rail_sandbox.command:rail_sandbox",
+    "rails": "symphony.rails_command:rails",
+    "status": "symphony.status_command:status",
+    "submit": "symphony.submission.command:submit",
+    "trace": "symphony.trace_command:trace",
+    "worker": "symphony.worker.command:worker",
+}
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module_name, _, attribute = _COMMANDS[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module_name), attribute)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{_COMMANDS[cmd_name]} is not a command")
+        return command
+
+
+@click.group(cls=_LazyGroup)
+@click.version_option(package_name="symphony")
+def main() -> None:
+    """Payment execution and evidence on PostgreSQL."""
+
+
+if __name__ == "__main__":
+    main()

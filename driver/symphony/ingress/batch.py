@@ -1,0 +1,104 @@
+"""POST /v1/instructions/batch: every item is judged alone, and the answers come in the items' order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from symphony.api.ingress import Decision, Item
+from symphony.ingress import answers
+from symphony.ingress.batcher import Unrecordable
+from symphony.ingress.problems import Problem, Refusal
+from symphony.ingress.settings import MAX_BATCH_ITEMS
+from symphony.ingress.visit import Visit, claimed_id, item_key
+from symphony.instruction import InvalidInput, check_idempotency_key, parse_instruction
+
+_YIELD_EVERY = 50  # instructions parsed before other requests get their turn
+
+
+class Reject(Protocol):
+    """Attests a refusal decided by the ingress and returns its problem document."""
+
+    def __call__(
+        self, refusal: Refusal, visit: Visit, instruction_id: str | None, idempotency_key: str | None, /
+    ) -> Awaitable[Problem]: ...
+
+
+async def answer_batch(
+    document: object,
+    *,
+    key: str,
+    visit: Visit,
+    record: Callable[[Item], Awaitable[Decision]],
+    reject: Reject,
+) -> bytes:
+    """Record every instruction of the document and return the 200 body.
+
+    Raises:
+        Refusal: the document as a whole has not the form {"instructions": [1 to 500 objects]}.
+        DatabaseUnavailable, OutcomeUnknown, Overloaded: an item has no decision; the request as a whole is to
+            be repeated under the same keys.
+    """
+    entries = _entries(document)
+    tasks: list[asyncio.Task[dict[str, object]]] = []
+    for number, entry in enumerate(entries):
+        if number and number % _YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        tasks.append(
+            asyncio.create_task(_one(entry, number, key=key, visit=visit, record=record, reject=reject))
+        )
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return answers.encode({"results": results})
+
+
+def _entries(document: object) -> list[object]:
+    if not isinstance(document, dict) or set(document) != {"instructions"}:
+        raise Refusal("SCHEMA_INVALID", detail='the body must be {"instructions": [...]}', pointer="")
+    entries = document["instructions"]
+    if not isinstance(entries, list) or not entries:
+        raise Refusal("SCHEMA_INVALID", detail="instructions must be a filled array", pointer="/instructions")
+    if len(entries) > MAX_BATCH_ITEMS:
+        raise Refusal("BATCH_TOO_LARGE", pointer="/instructions")
+    return entries
+
+
+async def _one(
+    entry: object,
+    number: int,
+    *,
+    key: str,
+    visit: Visit,
+    record: Callable[[Item], Awaitable[Decision]],
+    reject: Reject,
+) -> dict[str, object]:
+    given: str | None = None
+    try:
+        if isinstance(entry, dict) and "idempotency_key" in entry:
+            entry = dict(entry)
+            given = check_idempotency_key(entry.pop("idempotency_key"))
+        instruction = parse_instruction(entry)
+    except InvalidInput as error:
+        refusal = Refusal(
+            error.reason_code, detail=error.message, pointer=f"/instructions/{number}{error.pointer}"
+        )
+        problem = await reject(refusal, visit, claimed_id(entry), given)
+        return problem.document()
+    item = visit.item(instruction, idempotency_key=item_key(key, instruction.instruction_id, given))
+    try:
+        decision = await record(item)
+    except Unrecordable:
+        return Problem(reason_code="ITEM_UNRECORDABLE", correlation_id=visit.correlation_id).document()
+    if decision.decision == "REJECT":
+        return Problem(
+            reason_code=decision.reason_code or "UNREGISTERED_REASON",
+            correlation_id=visit.correlation_id,
+            attestation_id=decision.attestation_id,
+        ).document()
+    result = {"status": 202, **answers.accepted_document(instruction.instruction_id, decision)}
+    if decision.decision == "REPLAY":
+        result["idempotency_replayed"] = True
+    return result

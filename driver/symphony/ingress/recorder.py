@@ -1,0 +1,121 @@
+"""Where the ingress meets the database: batches, status queries, and what they tell the breaker."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from symphony import api
+from symphony.api.connection import Connection, Pool, acquire
+from symphony.api.ingress import Decision, Item
+from symphony.api.outbox import Status
+from symphony.errors import DatabaseRefused, OutcomeUnknown, SymphonyError
+from symphony.ingress.batcher import is_caused_by_content, sqlstate_of
+from symphony.ingress.breaker import Breaker
+from symphony.metrics import Metrics
+
+
+class Recorder:
+    """Runs database calls from a pool under the client's own time limit, and reports each to the breaker.
+
+    The time limit is for a server that neither answers nor closes: the caller gets OutcomeUnknown, the call
+    is left to end on its own (psycopg cannot abandon it), and its connection is out of the pool until then.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        breaker: Breaker,
+        metrics: Metrics,
+        timeout_s: float,
+        on_accepted: Callable[[], None],
+    ) -> None:
+        self._pool = pool
+        self._breaker = breaker
+        self._metrics = metrics
+        self._timeout_s = timeout_s
+        self._on_accepted = on_accepted
+        self._left_behind: set[asyncio.Future[Any]] = set()
+        self._batch_size = metrics.batch_size.labels("ingest")
+        self._flush_latency = metrics.flush_latency_seconds.labels("ingest")
+
+    async def record(self, items: Sequence[Item]) -> list[Decision]:
+        """Record one batch, committed when this returns; raises what `api.ingress.accept` raises."""
+
+        async def run() -> list[Decision]:
+            async with self._connection() as connection:
+                return await api.ingress.accept(connection, items=items)
+
+        started_at = time.perf_counter()
+        decisions = await self._limited(run())
+        self._flush_latency.observe(time.perf_counter() - started_at)
+        self._batch_size.observe(len(items))
+        counts = Counter((decision.decision, decision.reason_code) for decision in decisions)
+        for (kind, reason), count in counts.items():
+            self._metrics.ingress_decisions_total.labels(kind, reason or "").inc(count)
+        if any(kind == "ACCEPT" for kind, _ in counts):
+            self._on_accepted()
+        return decisions
+
+    async def status(self, *, participant_id: str, instruction_id: str) -> Status | None:
+        """The state of one instruction of this participant, or None. Raises the api's errors."""
+
+        async def run() -> Status | None:
+            async with self._connection() as connection:
+                return await api.outbox.instruction_status(
+                    connection, participant_id=participant_id, instruction_id=instruction_id
+                )
+
+        return await self._limited(run())
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        started_at = time.perf_counter()
+        async with acquire(self._pool) as connection:
+            self._metrics.pool_wait_seconds.observe(time.perf_counter() - started_at)
+            yield connection
+
+    async def _limited[T](self, call: Awaitable[T]) -> T:
+        task = asyncio.ensure_future(call)
+        try:
+            await asyncio.wait({task}, timeout=self._timeout_s)
+            if not task.done():
+                self._leave_behind(task)
+                raise OutcomeUnknown(f"the database did not answer within {self._timeout_s:g} s")
+            result = task.result()
+        except Exception as error:
+            self._report(error)
+            raise
+        self._breaker.record_success()
+        return result
+
+    def _leave_behind(self, task: asyncio.Future[Any]) -> None:
+        self._left_behind.add(task)
+
+        def ended(task: asyncio.Future[Any]) -> None:
+            self._left_behind.discard(task)
+            if not task.cancelled():
+                task.exception()  # its caller was answered long ago
+
+        task.add_done_callback(ended)
+
+    def _report(self, error: Exception) -> None:
+        if isinstance(error, DatabaseRefused):
+            kind = "refused"
+        elif isinstance(error, OutcomeUnknown):
+            kind = "outcome_unknown"
+        else:
+            kind = "unavailable" if isinstance(error, SymphonyError) else "driver"
+        self._metrics.database_errors_total.labels("ingest", kind).inc()
+        contended = (sqlstate_of(error) or "").startswith(
+            "40"
+        )  # serialization, deadlock: the batcher retries
+        if contended or is_caused_by_content(error) or isinstance(error, DatabaseRefused):
+            self._breaker.record_success()
+        else:
+            self._breaker.record_failure()

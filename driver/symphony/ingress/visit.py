@@ -1,0 +1,136 @@
+"""One request on its way: what is known of it so far, and the items the database is given."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from symphony.api.ingress import Item
+from symphony.ingress.identity import Identity
+from symphony.instruction import IDENTIFIER, Instruction
+
+NO_BODY_SHA256 = hashlib.sha256(b"").digest()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Visit:
+    """Filled step by step while a request is checked.
+
+    Attributes:
+        body_sha256: over the raw bytes as received; of the empty string until a body was read.
+        idempotency_key: the header's value, once it was found to have the right form.
+    """
+
+    correlation_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    received_at: datetime = field(default_factory=_now)
+    verified_at: datetime | None = None
+    identity: Identity | None = None
+    body_sha256: bytes = NO_BODY_SHA256
+    idempotency_key: str | None = None
+
+    @property
+    def participant_id(self) -> str | None:
+        """The identified participant, or None."""
+        return None if self.identity is None else self.identity.participant_id
+
+    def identified(self, identity: Identity) -> Identity:
+        """Keep who was identified, and when."""
+        self.identity = identity
+        self.verified_at = _now()
+        return identity
+
+    def item(self, instruction: Instruction, *, idempotency_key: str) -> Item:
+        """The item of one instruction of an identified participant."""
+        return self._item(
+            instruction_id=instruction.instruction_id,
+            idempotency_key=idempotency_key,
+            rail=instruction.rail,
+            currency=instruction.currency,
+            amount_minor=instruction.amount_minor,
+            creditor_participant_id=instruction.creditor_participant_id,
+            end_to_end_id=instruction.end_to_end_id,
+            purpose=instruction.purpose,
+            uetr=instruction.uetr,
+            requires_proxy=instruction.requires_proxy,
+            parties=instruction.parties,
+        )
+
+    def rejected(self, reason_code: str, *, instruction_id: str | None, idempotency_key: str | None) -> Item:
+        """The item that only attests a refusal decided here."""
+        return self._item(
+            instruction_id=instruction_id, idempotency_key=idempotency_key, reject_reason=reason_code
+        )
+
+    def _item(
+        self,
+        *,
+        instruction_id: str | None,
+        idempotency_key: str | None,
+        rail: str | None = None,
+        currency: str | None = None,
+        amount_minor: int | None = None,
+        creditor_participant_id: str | None = None,
+        end_to_end_id: str | None = None,
+        purpose: str | None = None,
+        uetr: uuid.UUID | None = None,
+        requires_proxy: bool = False,
+        parties: str | None = None,
+        reject_reason: str | None = None,
+    ) -> Item:
+        who = self.identity or _NOBODY
+        return Item(
+            participant_id=self.participant_id,
+            tenant_id=who.tenant_id,
+            instruction_id=instruction_id,
+            idempotency_key=idempotency_key,
+            rail=rail,
+            currency=currency,
+            amount_minor=amount_minor,
+            creditor_participant_id=creditor_participant_id,
+            end_to_end_id=end_to_end_id,
+            purpose=purpose,
+            uetr=uetr,
+            requires_proxy=requires_proxy,
+            parties=parties,
+            client_id=who.client_id,
+            cert_sha256=who.cert_sha256,
+            token_iss=who.token_iss,
+            token_aud=who.token_aud,
+            token_kid=who.token_kid,
+            token_jti_sha256=who.token_jti_sha256,
+            cnf=who.cnf,
+            pop_mode=who.pop_mode,
+            body_sha256=self.body_sha256,
+            signature_key_id=who.signature_key_id,
+            signature_alg=who.signature_alg,
+            db_role=who.db_role,
+            correlation_id=self.correlation_id,
+            received_at=self.received_at,
+            verified_at=self.verified_at or self.received_at,
+            reject_reason=reject_reason,
+        )
+
+
+def claimed_id(document: object) -> str | None:
+    """The instruction id a refused document names, when it has the right form, for the attestation."""
+    value = document.get("instruction_id") if isinstance(document, dict) else None
+    return value if isinstance(value, str) and IDENTIFIER.matches(value) else None
+
+
+def item_key(header_key: str, instruction_id: str, given: str | None) -> str:
+    """The key of one item of a batch: its own, or one made of the header's key and the instruction's id."""
+    if given is not None:
+        return given
+    derived = f"{header_key}/{instruction_id}"
+    return derived if len(derived) <= 64 else hashlib.sha256(derived.encode()).hexdigest()
+
+
+_NOBODY = Identity(
+    participant_id="-", tenant_id=None, client_id=None, pop_mode="NONE", db_role="symphony_ingest"
+)

@@ -1,0 +1,169 @@
+"""The maintenance loop: partitions ahead of time, and the database's health as metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from symphony.api import connect, ops
+from symphony.api.connection import Connection
+from symphony.errors import DatabaseUnavailable, OutcomeUnknown, SymphonyError
+from symphony.metrics import Metrics
+
+_log = structlog.get_logger(__name__)
+_STALE_AFTER_INTERVALS: Final = 3
+type _Work = Callable[[Connection], Awaitable[None]]
+
+
+class InvalidSettings(SymphonyError):
+    """A maintenance setting cannot work; the message names it, its value and the allowed range."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenanceSettings:
+    """How often what is done; raises InvalidSettings when a value is out of its range.
+
+    Attributes:
+        months_ahead: months after the current one for which partitions are kept ready.
+        retry_ms: the wait after a failed task; never longer than the task's own interval.
+        attempt_limit_ms: a task longer than this is abandoned and counted as failed.
+    """
+
+    months_ahead: int = 3
+    partitions_interval_ms: int = 3_600_000
+    health_interval_ms: int = 5_000
+    retry_ms: int = 30_000
+    attempt_limit_ms: int = 20_000
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "months_ahead": (1, 24),
+            "partitions_interval_ms": (100, 86_400_000),
+            "health_interval_ms": (100, 3_600_000),
+            "retry_ms": (100, 3_600_000),
+            "attempt_limit_ms": (100, 600_000),
+        }
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InvalidSettings(f"{name} is {value}; use a value from {low} to {high}")
+
+
+class Maintenance:
+    """Keeps one database maintained. Its tasks are idempotent, so it needs no leader: two do no harm."""
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        metrics: Metrics,
+        settings: MaintenanceSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database_url = database_url
+        self._metrics = metrics
+        self._settings = settings
+        self._clock = clock
+        self._stale_after_s = (
+            _STALE_AFTER_INTERVALS * settings.health_interval_ms + settings.retry_ms
+        ) / 1_000
+        self._stop = asyncio.Event()
+        self._health_read_at: float | None = None
+        self._left_out: frozenset[str] = frozenset()
+
+    def stop(self) -> None:
+        """Ask for the end; a task under way is finished first."""
+        self._stop.set()
+
+    def not_ready(self) -> str | None:
+        """Why the loop is of no use now, or None."""
+        if self._health_read_at is None:
+            return "the database's health has not been read yet"
+        age_s = self._clock() - self._health_read_at
+        if (
+            age_s * 1_000
+            > _STALE_AFTER_INTERVALS * self._settings.health_interval_ms + self._settings.retry_ms
+        ):
+            return f"the database's health was last read {age_s:.0f} s ago"
+        return None
+
+    async def run(self, *, announce_ready: Callable[[], None] = lambda: None) -> None:
+        """Work until stop(); `announce_ready` once every task has succeeded for the first time."""
+        waiting = {"partitions", "health"}
+
+        def succeeded(task: str) -> None:
+            if task in waiting:
+                waiting.remove(task)
+                if not waiting:
+                    announce_ready()
+
+        settings = self._settings
+        tasks: list[tuple[str, _Work, int]] = [
+            ("partitions", self._ensure_partitions, settings.partitions_interval_ms),
+            ("health", self._read_health, settings.health_interval_ms),
+        ]
+        async with asyncio.TaskGroup() as group:
+            for task, work, interval_ms in tasks:
+                group.create_task(self._repeat(task, work, interval_ms, succeeded))
+
+    async def _repeat(
+        self, task: str, work: _Work, interval_ms: int, succeeded: Callable[[str], None]
+    ) -> None:
+        while not self._stop.is_set():
+            ok = await self._attempt(task, work)
+            self._metrics.maintenance_runs_total.labels(task=task, result="ok" if ok else "failed").inc()
+            if ok:
+                succeeded(task)
+            wait_ms = interval_ms if ok else min(interval_ms, self._settings.retry_ms)
+            try:
+                async with asyncio.timeout(wait_ms / 1_000):
+                    await self._stop.wait()
+            except TimeoutError:
+                continue
+
+    async def _attempt(self, task: str, work: _Work) -> bool:
+        try:
+            async with asyncio.timeout(self._settings.attempt_limit_ms / 1_000):
+                # A connection for each attempt: what it costs is nothing beside never holding a dead one.
+                connection = await connect(self._database_url, application_name="symphony-maintain")
+                async with connection:
+                    await work(connection)
+        except (SymphonyError, TimeoutError) as error:
+            self._metrics.database_errors_total.labels(point="maintain", kind=_kind(error)).inc()
+            _log.warning(
+                "maintenance task failed",
+                task=task,
+                exc_info=error,
+                next="it is tried again; see symphony db status",
+            )
+            return False
+        return True
+
+    async def _ensure_partitions(self, connection: Connection) -> None:
+        added = await ops.ensure_partitions(connection, months_ahead=self._settings.months_ahead)
+        self._metrics.partitions_added_total.inc(len(added))
+        if added:
+            _log.info("partitions added", partitions=added)
+
+    async def _read_health(self, connection: Connection) -> None:
+        left_out = frozenset(self._metrics.update_from_health(await ops.health(connection)))
+        self._metrics.health_read_timestamp_seconds.set_to_current_time()
+        self._health_read_at = self._clock()
+        if left_out - self._left_out:
+            _log.warning(
+                "health samples are not in the metrics catalogue",
+                samples=sorted(left_out),
+                next="migrate the database and this program to the same version",
+            )
+        self._left_out = left_out
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, OutcomeUnknown):
+        return "outcome_unknown"
+    return "unavailable" if isinstance(error, DatabaseUnavailable | TimeoutError) else "refused"

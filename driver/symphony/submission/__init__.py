@@ -1,0 +1,1 @@
+"""Files of instructions: read, checked and delivered to an ingress."""

@@ -1,0 +1,1 @@
+"""The worker: claims due instructions, calls rails, records what they answered."""

@@ -1,0 +1,154 @@
+"""The maintenance loop: health becomes metrics, failures are counted and survived, SIGTERM ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from symphony.api import connect, ops
+from symphony.maintenance import InvalidSettings, Maintenance, MaintenanceSettings
+from symphony.metrics import CATALOGUE, Metrics
+
+DRIVER = Path(__file__).resolve().parents[1]
+QUICK = MaintenanceSettings(health_interval_ms=100, partitions_interval_ms=200, retry_ms=100)
+TASKS = ("health", "partitions")
+MAIN = "from symphony.maintenance_command import maintain; maintain()"
+
+
+@pytest.fixture
+def dead_url() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"postgresql://nobody@127.0.0.1:{taken.getsockname()[1]}/none"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def runs(metrics: Metrics, task: str, result: str) -> float:
+    labels = {"task": task, "result": result}
+    return metrics.registry.get_sample_value("maintenance_runs_total", labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("months_ahead", 0), ("months_ahead", 25), ("health_interval_ms", 1), ("retry_ms", 0)]
+)
+def test_settings_out_of_range_are_refused_by_name(name: str, value: int) -> None:
+    with pytest.raises(InvalidSettings, match=rf"^{name} is {value}; use a value from \d+ to \d+$"):
+        MaintenanceSettings(**{name: value})
+
+
+async def test_without_a_database_it_goes_on_counts_and_is_not_ready(dead_url: str) -> None:
+    metrics = Metrics()
+    work = Maintenance(database_url=dead_url, metrics=metrics, settings=QUICK)
+    task = asyncio.create_task(work.run(announce_ready=pytest.fail))
+    await until(lambda: min(runs(metrics, name, "failed") for name in TASKS) >= 2)
+    assert work.not_ready() == "the database's health has not been read yet"
+    labels = {"point": "maintain", "kind": "unavailable"}
+    assert (metrics.registry.get_sample_value("database_errors_total", labels) or 0) >= 4
+    work.stop()
+    async with asyncio.timeout(5):
+        await task
+
+
+async def test_with_a_database_health_is_exported_and_goes_stale(database_url: str) -> None:
+    metrics = Metrics()
+    now_s = [1_000.0]
+    work = Maintenance(database_url=database_url, metrics=metrics, settings=QUICK, clock=lambda: now_s[0])
+    ready = asyncio.Event()
+    task = asyncio.create_task(work.run(announce_ready=ready.set))
+    async with asyncio.timeout(20):
+        await ready.wait()
+    assert work.not_ready() is None
+    assert runs(metrics, "health", "ok") >= 1
+    assert runs(metrics, "partitions", "ok") >= 1
+    assert metrics.registry.get_sample_value("outbox_pending_depth") == 0
+    assert metrics.registry.get_sample_value("stuck_dispatching_count") == 0
+    work.stop()
+    async with asyncio.timeout(10):
+        await task
+    now_s[0] += 60
+    assert "last read 60 s ago" in str(work.not_ready())
+
+
+async def test_the_database_reports_every_gauge_and_nothing_else(database_url: str) -> None:
+    connection = await connect(database_url, application_name="test")
+    async with connection:
+        samples = await ops.health(connection)
+    metrics = Metrics()
+    assert metrics.update_from_health(samples) == []
+    unlabelled = {name for name, spec in CATALOGUE.items() if not hasattr(metrics, name) and not spec.labels}
+    assert unlabelled <= {sample.name for sample in samples}
+    ahead = {s.labels["table"]: s.value for s in samples if s.name == "partitions_ahead_months"}
+    assert ahead
+    assert len({(s.name, *sorted(s.labels.items())) for s in samples}) == len(samples)
+
+
+async def test_two_at_once_do_no_harm(database_url: str) -> None:
+    sets = [Metrics(), Metrics()]
+    works = [Maintenance(database_url=database_url, metrics=m, settings=QUICK) for m in sets]
+    tasks = [asyncio.create_task(work.run()) for work in works]
+    await until(lambda: min(runs(m, name, "ok") for m in sets for name in TASKS) >= 3)
+    for work in works:
+        work.stop()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*tasks)
+
+
+def get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+async def test_the_command_announces_itself_serves_metrics_and_ends_on_sigterm(database_url: str) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(DRIVER), "SYMPHONY_DATABASE_URL": database_url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-W", "error", "-c", MAIN, "--health-interval-ms", "200",
+        env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(30):
+            ready = json.loads(await process.stdout.readline())
+            assert ready["event"] == "ready"
+            status, text = await asyncio.to_thread(get, ready["metrics_port"], "/metrics")
+            assert status == 200
+            assert "\noutbox_pending_depth 0.0\n" in text
+            assert await asyncio.to_thread(get, ready["metrics_port"], "/readyz") == (200, "ready\n")
+            process.send_signal(signal.SIGTERM)
+            _, errors = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode == 0, errors.decode()
+    lines = [json.loads(line) for line in errors.decode().splitlines()]
+    assert [line["event"] for line in lines][-1] == "maintenance stopped"
+    assert database_url not in errors.decode()
+
+
+async def test_a_bad_setting_is_a_usage_error() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", MAIN, "--database-url", "postgresql://h/d", "--months-ahead", "99",
+        env={**os.environ, "PYTHONPATH": str(DRIVER)}, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    _, errors = await process.communicate()
+    assert process.returncode == 2
+    assert b"months_ahead is 99; use a value from 1 to 24" in errors

@@ -1,0 +1,15 @@
+create or replace function core.refuse_change() returns trigger
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform core.raise_error('SX001', jsonb_build_object(
+    'table', tg_table_schema || '.' || tg_table_name, 'operation', tg_op));
+  return null;
+end
+$$;
+alter function core.refuse_change() owner to symphony_core_owner;
+revoke all on function core.refuse_change() from public;
+comment on function core.refuse_change() is
+$$Trigger of append-only tables: refuses UPDATE, DELETE and TRUNCATE, ENABLE ALWAYS so replica mode does not pass it.
+Callers: triggers only. Writes: nothing. Locks: none. Raises: SX001. Idempotent: yes.$$;

@@ -1,0 +1,80 @@
+create or replace function ingress.accept(p_items ingress.item[])
+returns table (
+  item_no integer, decision ingress.decision, reason_code text, attestation_id uuid, outbox_id uuid, sequence_id bigint,
+  state text, received_at timestamptz, policy_version integer, receipt_hash bytea)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+declare
+  v_policy record;
+  v_intents outbox.intent[];
+  v_reasons text[];
+  v_recorded outbox.recorded[];
+  v_row outbox.recorded;
+  r record;
+begin
+  if p_items is null or cardinality(p_items) not between 1 and 500 or array_position(p_items, null) is not null then
+    perform core.raise_error(case when cardinality(p_items) between 1 and 500 then 'SV501' else 'SV401' end,
+      jsonb_build_object('items', cardinality(p_items), 'least', 1, 'most', 500));
+  end if;
+  select a.policy_version, a.checksum, a.limit_day into v_policy from policy.get_active() as a;
+  if not found then
+    perform core.raise_error('SR201');
+  end if;
+
+  -- 1. Form, and ids in batch order.
+  select array_agg(f.intent order by f.n), array_agg(f.reason order by f.n) into v_intents, v_reasons
+  from ingress.list_intents(p_items => p_items, p_policy_version => v_policy.policy_version, p_limit_day => v_policy.limit_day) as f;
+
+  -- 2. One batch after another per participant, from here to the commit.
+  perform outbox.lock_participants(p_participant_ids => policy.known_participants(p_participant_ids => array(
+    select distinct i.participant_id from unnest(v_intents) as i where v_reasons[i.item_no] is null)));
+
+  -- 3. Recorded before: an original answer, or a conflict. Loops here run over exceptions and results, which are
+  --    placed by item number; every table is read and written by set.
+  v_recorded := array_fill(null::outbox.recorded, array[cardinality(p_items)]);
+  for v_row in select f.* from outbox.find_recorded(p_intents => array(
+    select i from unnest(v_intents) as i where v_reasons[i.item_no] is null)) as f
+  loop
+    v_recorded[v_row.item_no] := v_row;
+    if not v_row.same_content then
+      v_reasons[v_row.item_no] := 'IDEMPOTENCY_CONFLICT';
+    end if;
+  end loop;
+
+  -- 4. Policy, for what is new. A twin (same key or id earlier in the batch) waits for its first.
+  for r in select d.* from policy.decide(p_payments => array(
+    select row(i.item_no, i.participant_id, i.rail, i.currency, i.amount_minor, i.creditor_participant_id)::policy.payment
+    from unnest(v_intents) as i
+    where v_reasons[i.item_no] is null and v_recorded[i.item_no] is null and not i.twin)) as d
+  loop
+    v_reasons[r.item_no] := r.reason_code;
+  end loop;
+
+  -- 5. Attestations first (the instruction refers to its own), then the instructions.
+  perform ingress.attest(p_items => p_items, p_intents => array(
+      select i from unnest(v_intents) as i where not (i.twin and v_reasons[i.item_no] is null and v_recorded[i.item_no] is null)),
+    p_reasons => v_reasons, p_recorded => v_recorded, p_checksum => v_policy.checksum);
+  for v_row in select e.* from outbox.enqueue_batch(p_intents => array(
+    select i from unnest(v_intents) as i
+    where v_reasons[i.item_no] is null and v_recorded[i.item_no] is null and not i.twin)) as e
+  loop
+    v_recorded[v_row.item_no] := v_row;
+  end loop;
+
+  -- 6. Twins now find their first, or learn that it was refused.
+  if exists (select from unnest(v_intents) as i where i.twin and v_reasons[i.item_no] is null and v_recorded[i.item_no] is null) then
+    return query select t.* from ingress.accept_twins(p_items => p_items, p_checksum => v_policy.checksum, p_intents => array(
+      select i from unnest(v_intents) as i where i.twin and v_reasons[i.item_no] is null and v_recorded[i.item_no] is null)) as t;
+  end if;
+
+  return query select v.* from ingress.verdicts(p_intents => v_intents, p_reasons => v_reasons, p_recorded => v_recorded) as v;
+end
+$$;
+alter function ingress.accept(ingress.item[]) owner to symphony_ingress_owner;
+revoke all on function ingress.accept(ingress.item[]) from public;
+comment on function ingress.accept(ingress.item[]) is
+$$Decides 1 to 500 requests and records every decision: an attestation each, and for ACCEPT the instruction, its idempotency, its sequence and its queue row. Returns a row per item: ACCEPT, REPLAY (the original answer) or REJECT with the first failing rule: form, IDEMPOTENCY_CONFLICT, then policy.decides order. A replay is recognised before halts and limits, so it gets the same answer in any state. Answer the client after COMMIT only.
+Callers: symphony_ingest. Writes: ingress_attestations; payment_instructions, instruction_parties, idempotency_ledger, payment_outbox_pending, limit_usage through their owners. Locks: the participants sequence rows, sorted, to the end of the transaction; usage rows. Raises: SV401 batch bounds, SV501 null item, SR201 no active policy, SX003 no cell. Idempotent: yes, per participant and idempotency key.$$;

@@ -1,0 +1,34 @@
+create or replace function ingress.list_intents(p_items ingress.item[], p_policy_version integer, p_limit_day date)
+returns table (n integer, intent outbox.intent, reason text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+  return query
+  select i.n::integer,
+    row(i.n::integer, coalesce(i.participant_id, '-'), uuidv7(), uuidv7(), i.instruction_id, i.idempotency_key, i.rail,
+      i.currency, i.amount_minor, i.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, i.requires_proxy, i.parties,
+      case when i.reason is null then outbox.payload_sha256(i.participant_id, i.instruction_id, i.rail, i.currency,
+        i.amount_minor, i.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, i.requires_proxy) end,
+      p_policy_version, p_limit_day, i.received_at,
+      i.reason is null and (
+        row_number() over (partition by i.reason is null, i.participant_id, i.idempotency_key order by i.n) > 1
+        or row_number() over (partition by i.reason is null, i.participant_id, i.instruction_id order by i.n) > 1)
+    )::outbox.intent,
+    i.reason
+  from (
+    select u.*, ingress.form_reason(p_items[u.n]) as reason
+    from unnest(p_items) with ordinality as u(participant_id, tenant_id, instruction_id, idempotency_key, rail, currency,
+      amount_minor, creditor_participant_id, end_to_end_id, purpose, uetr, requires_proxy, parties, client_id, cert_sha256,
+      token_iss, token_aud, token_kid, token_jti_sha256, cnf, pop_mode, body_sha256, signature_key_id, signature_alg, db_role,
+      correlation_id, received_at, verified_at, reject_reason, n)) as i
+  order by i.n;
+end
+$$;
+alter function ingress.list_intents(ingress.item[], integer, date) owner to symphony_ingress_owner;
+revoke all on function ingress.list_intents(ingress.item[], integer, date) from public;
+comment on function ingress.list_intents(ingress.item[], integer, date) is
+$$Turns items into intents in batch order: ids given, content hashed, form judged, twins (same key or id earlier in the batch) marked.
+Callers: ingress.accept. Writes: nothing. Locks: none. Raises: nothing. Idempotent: no (ids).$$;

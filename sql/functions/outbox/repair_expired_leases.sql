@@ -1,0 +1,53 @@
+create or replace function outbox.repair_expired_leases(p_limit integer)
+returns table (participant_id text, outbox_id uuid, rail text, claimed_by text)
+language plpgsql volatile security definer
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := core.now();
+begin
+  perform outbox.check_worker_call(p_worker => 'repair', p_items => p_limit);
+  return query
+  with expired as materialized (
+    select f.participant_id, f.outbox_id, f.lease_token
+    from outbox.payment_outbox_in_flight as f
+    where f.lease_expires_at <= v_now
+    order by f.lease_expires_at
+    limit p_limit
+    for update skip locked
+  ), taken as (
+    -- The fence again, in the statement that takes the row: a lease extended meanwhile stays.
+    delete from outbox.payment_outbox_in_flight as f
+    using expired as e
+    where f.participant_id = e.participant_id and f.outbox_id = e.outbox_id
+      and f.lease_token = e.lease_token and f.lease_expires_at <= v_now
+    returning f.*
+  ), zombie as (
+    insert into outbox.payment_outbox_attempts (participant_id, outbox_id, entry_no, attempt_no, state, action, reason_code,
+      claimed_by, lease_token, rail, recorded_at, commitment)
+    select t.participant_id, t.outbox_id, t.entry_no + 1, t.attempt_no, 'ZOMBIE_REQUEUE', t.next_action, 'LEASE_EXPIRED',
+      t.claimed_by, t.lease_token, t.rail, v_now,
+      core.commitment(array['outbox.payment_outbox_attempts', t.participant_id, t.outbox_id::text, (t.entry_no + 1)::text,
+        t.attempt_no::text, 'ZOMBIE_REQUEUE', t.next_action::text, 'LEASE_EXPIRED', t.claimed_by, t.lease_token::text,
+        t.rail, null, null, null, null, core.epoch_us(v_now)])
+    from taken as t
+  ), queued as (
+    insert into outbox.payment_outbox_pending (participant_id, outbox_id, sequence_id, parent_attestation_id, rail,
+      creditor_participant_id, currency, amount_minor, limit_day, created_at, due_at, last_sent_at, next_action, attempt_no,
+      retries_used, enquiries_used, entry_no)
+    select t.participant_id, t.outbox_id, t.sequence_id, t.parent_attestation_id, t.rail, t.creditor_participant_id, t.currency,
+      t.amount_minor, t.limit_day, t.created_at, greatest(v_now, t.created_at),
+      -- The worker may have sent until its lease ended.
+      case when t.next_action = 'DISPATCH' then t.lease_expires_at else t.last_sent_at end,
+      'ENQUIRE', t.attempt_no, t.retries_used, t.enquiries_used, t.entry_no + 1
+    from taken as t
+  )
+  select t.participant_id, t.outbox_id, t.rail, t.claimed_by from taken as t;
+end
+$$;
+alter function outbox.repair_expired_leases(integer) owner to symphony_outbox_owner;
+revoke all on function outbox.repair_expired_leases(integer) from public;
+comment on function outbox.repair_expired_leases(integer) is
+$$Takes back expired leases: a ZOMBIE_REQUEUE row, and the item queued as ENQUIRE, due now; never straight to DISPATCH, for the call may have left us.
+Callers: symphony_executor, symphony_maintainer. Writes: payment_outbox_in_flight, payment_outbox_attempts, payment_outbox_pending. Locks: the lease rows, SKIP LOCKED. Raises: SV401. Idempotent: yes.$$;

@@ -1,0 +1,27 @@
+-- Append-only by trigger, second to privilege: ENABLE ALWAYS holds in replica mode too. Row triggers pass to leaves, TRUNCATE triggers do not.
+create or replace trigger refuse_change before update or delete on policy.halts for each row execute function core.refuse_change();
+alter table policy.halts enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on policy.halts for each statement execute function core.refuse_change();
+alter table policy.halts enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on policy.participants for each row execute function core.refuse_change();
+alter table policy.participants enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on policy.participants for each statement execute function core.refuse_change();
+alter table policy.participants enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on policy.participant_rails for each row execute function core.refuse_change();
+alter table policy.participant_rails enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on policy.participant_rails for each statement execute function core.refuse_change();
+alter table policy.participant_rails enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on policy.participant_limits for each row execute function core.refuse_change();
+alter table policy.participant_limits enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on policy.participant_limits for each statement execute function core.refuse_change();
+alter table policy.participant_limits enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on policy.rails for each row execute function core.refuse_change();
+alter table policy.rails enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on policy.rails for each statement execute function core.refuse_change();
+alter table policy.rails enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on policy.rail_currencies for each row execute function core.refuse_change();
+alter table policy.rail_currencies enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on policy.rail_currencies for each statement execute function core.refuse_change();
+alter table policy.rail_currencies enable always trigger refuse_truncate;
+create or replace trigger refuse_truncate before truncate on policy.policy_versions for each statement execute function core.refuse_change();
+alter table policy.policy_versions enable always trigger refuse_truncate;

@@ -1,0 +1,101 @@
+-- The one matrix: who may do what. Everything is revoked first, so what is not written here is not granted.
+-- Loaded last, whenever a migration or a function changed.
+
+-- 1. Revoke all.
+revoke all on all tables in schema core, evidence, policy, proxy, outbox, ingress, rails, routing, ops from public,
+  symphony_ingest, symphony_executor, symphony_resolver, symphony_operator, symphony_policy_admin, symphony_router, symphony_sealer,
+  symphony_maintainer, symphony_auditor, symphony_evidence_owner, symphony_ops_owner;
+revoke all on all functions in schema core, evidence, policy, proxy, outbox, ingress, rails, routing, ops from public,
+  symphony_ingest, symphony_executor, symphony_resolver, symphony_operator, symphony_policy_admin, symphony_router, symphony_sealer,
+  symphony_maintainer, symphony_auditor, symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner,
+  symphony_outbox_owner, symphony_ingress_owner, symphony_rails_owner, symphony_routing_owner, symphony_ops_owner;
+revoke all on schema core, evidence, policy, proxy, outbox, ingress, rails, routing, ops, public from public,
+  symphony_ingest, symphony_executor, symphony_resolver, symphony_operator, symphony_policy_admin, symphony_router, symphony_sealer,
+  symphony_maintainer, symphony_auditor;
+do $$
+begin
+  -- TEMP would let a session shadow names; the database's name is known only here.
+  execute format('revoke create, temporary on database %I from public', current_database());
+end
+$$;
+-- Large objects would be unaudited storage.
+revoke all on function pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea),
+  pg_catalog.lo_put(oid, bigint, bytea), pg_catalog.lowrite(integer, bytea), pg_catalog.lo_open(oid, integer),
+  pg_catalog.lo_unlink(oid) from public;
+
+-- 2. What a revoke ALL takes from owners of their own objects does not exist: owners keep theirs.
+grant all on all tables in schema evidence to symphony_evidence_owner;
+grant all on all functions in schema core to symphony_core_owner;
+grant all on all functions in schema evidence to symphony_evidence_owner;
+grant all on all functions in schema policy to symphony_policy_owner;
+grant all on all functions in schema outbox to symphony_outbox_owner;
+grant all on all functions in schema ingress to symphony_ingress_owner;
+grant all on all functions in schema rails to symphony_rails_owner;
+grant all on all functions in schema ops to symphony_ops_owner;
+
+-- 3. Schemas: to see a name one needs USAGE.
+grant usage on schema core to symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner, symphony_outbox_owner,
+  symphony_ingress_owner, symphony_rails_owner, symphony_routing_owner, symphony_ops_owner, symphony_policy_admin, symphony_auditor;
+grant usage on schema evidence to symphony_policy_owner, symphony_proxy_owner, symphony_outbox_owner, symphony_ingress_owner,
+  symphony_rails_owner, symphony_routing_owner, symphony_ops_owner, symphony_auditor, symphony_operator;
+grant usage on schema policy to symphony_proxy_owner, symphony_outbox_owner, symphony_ingress_owner, symphony_ops_owner,
+  symphony_evidence_owner, symphony_policy_admin, symphony_operator, symphony_ingest, symphony_executor;
+grant usage on schema outbox to symphony_ingress_owner, symphony_rails_owner, symphony_ops_owner, symphony_evidence_owner,
+  symphony_ingest, symphony_executor, symphony_maintainer;
+grant usage on schema ingress to symphony_ingest, symphony_ops_owner, symphony_evidence_owner;
+grant usage on schema rails to symphony_executor, symphony_policy_admin, symphony_ops_owner, symphony_evidence_owner;
+grant usage on schema ops to symphony_maintainer;
+
+-- 4. Contexts: a cross-context effect is an EXECUTE grant.
+grant execute on function core.now(), core.epoch_us(timestamptz), core.commitment(text[]), core.raise_error(text, jsonb),
+  core.uuidv7_floor(timestamptz), core.canonical_json(jsonb), core.get_cell(),
+  core.create_month_partition(text, text, date), core.list_month_partitioned()
+  to symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner, symphony_outbox_owner, symphony_ingress_owner,
+  symphony_rails_owner, symphony_routing_owner, symphony_ops_owner;
+grant execute on function core.canonical_number(numeric)
+  to symphony_evidence_owner, symphony_policy_owner;
+grant execute on function core.list_reasons() to symphony_ingress_owner;
+grant execute on function core.refuse_change()
+  to symphony_evidence_owner, symphony_policy_owner, symphony_outbox_owner, symphony_ingress_owner, symphony_rails_owner;
+grant execute on function evidence.record_event(text, text, jsonb, text, uuid), evidence.open_cases(evidence.new_case[])
+  to symphony_policy_owner, symphony_outbox_owner, symphony_rails_owner;
+grant execute on function policy.get_active(), policy.known_participants(text[]), policy.decide(policy.payment[])
+  to symphony_outbox_owner, symphony_ingress_owner;
+grant execute on function policy.list_rails(), policy.list_participant_caps(), policy.list_halts(), policy.release_usage(policy.usage[])
+  to symphony_outbox_owner;
+grant execute on function outbox.lock_participants(text[]), outbox.find_recorded(outbox.intent[]), outbox.enqueue_batch(outbox.intent[]),
+  outbox.payload_sha256(text, text, text, text, bigint, text, text, text, uuid, boolean)
+  to symphony_ingress_owner;
+grant execute on function outbox.complete_outbox_attempts(text, outbox.result[]) to symphony_rails_owner;
+grant execute on function ingress.ensure_partitions(text, date), outbox.ensure_partitions(text, date),
+  rails.ensure_partitions(text, date), evidence.ensure_partitions(text, date) to symphony_ops_owner;
+
+-- 5. Capabilities: EXECUTE on named functions, nothing on tables.
+grant execute on function ingress.accept(ingress.item[]), outbox.wake_executors(), outbox.instruction_status(text, text),
+  outbox.enqueue_payment_outbox(text, uuid, text, text, text, text, bigint, text, timestamptz, text, text, text, uuid),
+  policy.get_active()
+  to symphony_ingest;
+grant execute on function outbox.claim_outbox_batch(text, integer, text, interval), outbox.complete_outbox_attempts(text, outbox.result[]),
+  outbox.extend_leases(text, outbox.lease[], interval), outbox.repair_expired_leases(integer),
+  rails.record_answers(text, rails.answer[]), policy.get_active()
+  to symphony_executor;
+grant execute on function policy.halt(policy.halt_scope, text, text, policy.halt_direction, text, text),
+  policy.lift_halt(uuid, text, text), policy.list_halts(), evidence.open_case(text, text, uuid, jsonb, text),
+  evidence.decide_case(text, uuid, text, text, text, text)
+  to symphony_operator;
+grant execute on function policy.propose(jsonb, text), policy.activate(integer, bytea, text), core.establish_cell(text, integer),
+  rails.publish_response_classes(jsonb, text), policy.get_active()
+  to symphony_policy_admin;
+grant execute on function ops.ensure_partitions(integer), ops.health(), outbox.repair_expired_leases(integer) to symphony_maintainer;
+grant execute on function core.uuidv7_floor(timestamptz) to symphony_auditor;
+
+-- 6. Auditors read views; operators read the cases they decide.
+grant select on evidence.instruction_timeline, evidence.attestations, evidence.case_list, evidence.policy_history, evidence.halt_history
+  to symphony_auditor;
+grant select on evidence.case_list to symphony_operator;
+
+-- 7. The views' owner and the watch read the ledgers; they are NOLOGIN and reachable by no capability.
+grant select on ingress.ingress_attestations, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,
+  rails.rail_messages, policy.policy_versions, policy.halts to symphony_evidence_owner;
+grant select on outbox.payment_outbox_pending, outbox.payment_outbox_in_flight, evidence.cases, evidence.case_decisions
+  to symphony_ops_owner;
