@@ -48,12 +48,11 @@ grant usage on schema ops to symphony_maintainer;
 
 -- 4. Contexts: a cross-context effect is an EXECUTE grant.
 grant execute on function core.now(), core.epoch_us(timestamptz), core.commitment(text[]), core.raise_error(text, jsonb),
-  core.uuidv7_floor(timestamptz), core.canonical_json(jsonb), core.get_cell(),
+  core.uuidv7_floor(timestamptz), core.canonical_json(jsonb),
+  core.canonical_number(numeric), core.get_cell(),
   core.create_month_partition(text, text, date), core.list_month_partitioned()
   to symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner, symphony_outbox_owner, symphony_ingress_owner,
   symphony_rails_owner, symphony_routing_owner, symphony_ops_owner;
-grant execute on function core.canonical_number(numeric)
-  to symphony_evidence_owner, symphony_policy_owner;
 grant execute on function core.list_reasons() to symphony_ingress_owner;
 grant execute on function core.refuse_change()
   to symphony_evidence_owner, symphony_policy_owner, symphony_outbox_owner, symphony_ingress_owner, symphony_rails_owner;

@@ -75,7 +75,9 @@ _PROCESS: Final[dict[str, MetricSpec]] = {
 }
 # What only the database knows: read by `symphony maintain` from ops.health().
 _DATABASE: Final[dict[str, MetricSpec]] = {
-    "outbox_pending_depth": MetricSpec("gauge", (), "Instructions waiting to be claimed (count)."),
+    "outbox_pending_depth": MetricSpec(
+        "gauge", ("rail", "action"), "Instructions waiting to be claimed (count; absent when none)."
+    ),
     "oldest_pending_age_seconds": MetricSpec(
         "gauge", (), "How long the most overdue pending item has been due (seconds; 0 when none is due)."
     ),
@@ -87,7 +89,6 @@ _DATABASE: Final[dict[str, MetricSpec]] = {
     ),
     "in_flight_leases": MetricSpec("gauge", ("rail",), "Leases held by all workers (count)."),
     "cases_open": MetricSpec("gauge", ("kind",), "Cases waiting for a person (count)."),
-    "halts_in_force": MetricSpec("gauge", ("scope",), "Halts in force (count)."),
     "table_size_bytes": MetricSpec("gauge", ("table",), "Heap and TOAST size, partitions included (bytes)."),
     "index_size_bytes": MetricSpec("gauge", ("table",), "Size of all indexes, partitions included (bytes)."),
     "dead_tuples": MetricSpec("gauge", ("table",), "Estimated dead tuples of a hot table (count)."),
@@ -96,9 +97,6 @@ _DATABASE: Final[dict[str, MetricSpec]] = {
     ),
     "partitions_ahead_months": MetricSpec(
         "gauge", ("table",), "Whole months for which partitions already exist (months)."
-    ),
-    "oldest_transaction_age_seconds": MetricSpec(
-        "gauge", (), "Age of the oldest open transaction of any session (seconds; 0 when none)."
     ),
 }
 CATALOGUE: Final[dict[str, MetricSpec]] = _PROCESS | _DATABASE

@@ -59,9 +59,7 @@ def compare(sources: Sources, applied: Applied) -> Plan:
     functions = tuple(file for file in sources.functions if applied.repeatables.get(file.path) != file.sha256)
     present = {file.path for file in sources.functions} | {GRANTS}
     removed = sorted(set(applied.repeatables) - present)
-    remarks = tuple(
-        f"{path} was applied once and is gone: nothing is dropped, a migration must do it" for path in removed
-    )
+    remarks = tuple(f"{path} was applied once and is gone: nothing is dropped by that" for path in removed)
     grants = sources.grants
     if grants and not (pending or functions):
         unchanged = applied.repeatables.get(GRANTS) == grants.sha256 and applied.grants_are_last

@@ -8,7 +8,7 @@ import random
 import re
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psycopg
@@ -72,8 +72,7 @@ class Run:
         """
         for attempt in range(1, self.options.lock_attempts + 1):
             try:
-                async with self.conn.transaction():
-                    done, alone = await self._transaction()
+                done, alone = await self._transaction()
                 break
             except _LockNotHad as refused:
                 if attempt == self.options.lock_attempts:
@@ -89,8 +88,19 @@ class Run:
         return done, False
 
     async def _transaction(self) -> tuple[list[str], Migration | None]:
-        """Apply everything up to the next nontransactional migration, which is returned, or to the end."""
-        await self._wait_for(lambda: ledger.try_lock_transaction(self.conn))
+        """Apply everything up to the next nontransactional migration, which is returned, or to the end.
+
+        A transaction that does not get the runner's lock ends at once and another is tried later. One that
+        waited would be waited for by the other runner's CREATE INDEX CONCURRENTLY, each for the other.
+        """
+        deadline = self._deadline()
+        while True:
+            async with self.conn.transaction():
+                if await ledger.try_lock_transaction(self.conn):
+                    return await self._apply_pending()
+            await self._pause(deadline)
+
+    async def _apply_pending(self) -> tuple[list[str], Migration | None]:
         await self._settings()
         pending = await plan(self.conn, self.sources)
         if not pending.paths:
@@ -145,7 +155,9 @@ class Run:
 
     async def _nontransactional(self, expected: Migration) -> list[str]:
         """Run one migration alone, in autocommit mode, and record it when no index is left invalid."""
-        await self._wait_for(lambda: ledger.try_lock_session(self.conn))
+        deadline = self._deadline()
+        while not await ledger.try_lock_session(self.conn):
+            await self._pause(deadline)
         try:
             pending = (await plan(self.conn, self.sources)).migrations
             if not pending or pending[0] != expected:
@@ -202,22 +214,18 @@ class Run:
             " it drops an invalid index of this file and builds it anew; others need drop index concurrently",
         )
 
-    async def _wait_for(self, try_lock: Callable[[], Awaitable[bool]]) -> None:
-        """Poll for the runner's lock.
+    def _deadline(self) -> float:
+        return time.monotonic() + self.options.runner_wait_ms / 1000
 
-        Polling, not waiting inside the database: a runner that waits there holds a snapshot, and the other
-        runner's CREATE INDEX CONCURRENTLY would wait for that snapshot, each for the other.
-        """
-        deadline = time.monotonic() + self.options.runner_wait_ms / 1000
-        while not await try_lock():
-            if time.monotonic() > deadline:
-                raise OperatorError(
-                    "RUNNER_BUSY",
-                    thing="the runner's advisory lock",
-                    reason=f"another runner has held it for {self.options.runner_wait_ms} ms",
-                    next_action="find application_name 'symphony migrate' in pg_stat_activity, try again",
-                )
-            await asyncio.sleep(_LOCK_POLL_S)
+    async def _pause(self, deadline: float) -> None:
+        if time.monotonic() > deadline:
+            raise OperatorError(
+                "RUNNER_BUSY",
+                thing="the runner's advisory lock",
+                reason=f"another runner has held it for {self.options.runner_wait_ms} ms",
+                next_action="find application_name 'symphony migrate' in pg_stat_activity, try again",
+            )
+        await asyncio.sleep(_LOCK_POLL_S)
 
 
 class _LockNotHad(Exception):

@@ -107,7 +107,7 @@ def from_minor(minor: int, currency: str) -> str:
         raise InvalidMoney("AMOUNT_INVALID", "the amount must not be negative")
     whole, part = divmod(minor, _POWERS[places])
     if minor > MAX_MINOR or whole >= 10**15:
-        raise InvalidMoney("AMOUNT_TOO_LARGE", f"the amount is above {MAX_MINOR} minor units or 15 whole digits")
+        raise InvalidMoney("AMOUNT_TOO_LARGE", "the amount is above 2**53 - 1 minor units or 15 whole digits")
     if places == 0:
         return str(whole)
     return f"{whole}.{part:0{places}d}"

@@ -106,7 +106,7 @@ def activate(*, file: Path, operator: str, database_url: str) -> None:
 @database_url_option
 def show(*, database_url: str) -> None:
     """Print the ACTIVE policy's version, checksum and activation time; exit status 3 when there is none."""
-    found = run(database_url, lambda connection: policy.active(connection))
+    found = run(database_url, policy.active)
     if found is None:
         click.echo(
             "no policy is ACTIVE, so nothing is accepted; next: symphony policy activate FILE", err=True

@@ -1,4 +1,4 @@
-"""Policy documents and response classes as files: read strictly, checked whole, every fault by its pointer."""
+"""Policy documents and response classes as files: read strictly, checked whole, faults by pointer."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def _validator(schema: str) -> Draft202012Validator:
 
 
 def _told(error: ValidationError) -> _Problem:
-    pointer = "".join(f"/{step}".replace("~", "~0") for step in error.absolute_path)
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in error.absolute_path)
+    pointer = "".join(f"/{step}" for step in steps)
     meaning = error.schema.get("description") if isinstance(error.schema, dict) else None
     said = error.message if len(error.message) <= 200 else f"{error.message[:200]}..."
     return pointer, f"{said} ({meaning})" if meaning else said
@@ -120,7 +121,12 @@ def _unfit_values(pointer: str, value: object) -> Iterator[_Problem]:
 def _repeated(keys: list[Any]) -> list[int]:
     """The positions of keys that stand earlier in the list too."""
     seen: set[Any] = set()
-    return [n for n, key in enumerate(keys) if key in seen or seen.add(key)]
+    positions = []
+    for n, key in enumerate(keys):
+        if key in seen:
+            positions.append(n)
+        seen.add(key)
+    return positions
 
 
 def _policy_problems(content: dict[str, Any]) -> Iterator[_Problem]:

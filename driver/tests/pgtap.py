@@ -22,8 +22,8 @@ _TROUBLED = re.compile(r"^\S.*\(Wstat: .*Tests: \d+ Failed: (\d+)\)", re.MULTILI
 def counts(output: str, *, succeeded: bool) -> tuple[int, int]:
     """Return (passed, failed) from the summary of prove.
 
-    A file that died, or ran another number of tests than it planned, counts as one failure more than its
-    failed assertions name; a run that did not succeed counts at least one.
+    A file that died or ran another number of tests than it planned, without a failed assertion, counts as one
+    failure; a run that did not succeed counts at least one.
     """
     total = _TOTAL.search(output)
     failures = [int(failed) for failed in _TROUBLED.findall(output)]
@@ -40,7 +40,14 @@ def prove(server: Server, database: str, files: list[Path]) -> tuple[int, int]:
     if (PG_PROVE / "bin" / "pg_prove").exists():
         program = str(PG_PROVE / "bin" / "pg_prove")
         environment["PERL5LIB"] = str(PG_PROVE / "share" / "perl5")
-    command = [program, "--jobs", "2", "--psql-bin", server.binaries.program("psql"), *map(str, files)]
+    command = [
+        program,
+        "--jobs",
+        "2",
+        "--psql-bin",
+        server.binaries.program("psql"),
+        *(os.path.relpath(file, ROOT) for file in files),
+    ]
     done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout, end="", flush=True)
     return counts(done.stdout, succeeded=done.returncode == 0)

@@ -120,11 +120,19 @@ def test_names_are_unique() -> None:
 @pytest.mark.parametrize(
     "metric",
     [
-        "oldest_pending_age_seconds", "stuck_dispatching_count", "uncertain_oldest_age_seconds", "attempts_total",
-        "wakeup_latency_seconds", "breaker_state", "partitions_ahead_months", "database_errors_total",
-        "ingress_decisions_total", "health_read_timestamp_seconds", "cases_open",
+        "oldest_pending_age_seconds",
+        "stuck_dispatching_count",
+        "uncertain_oldest_age_seconds",
+        "attempts_total",
+        "wakeup_latency_seconds",
+        "breaker_state",
+        "partitions_ahead_months",
+        "database_errors_total",
+        "ingress_decisions_total",
+        "health_read_timestamp_seconds",
+        "cases_open",
     ],
-)  # fmt: skip
+)
 def test_what_must_be_watched_has_a_rule(metric: str) -> None:
     assert [rule for rule in RULE_LIST if re.search(rf"\b{metric}(_bucket)?\b", rule["expr"])]
 

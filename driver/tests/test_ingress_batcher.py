@@ -3,54 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 
-import psycopg
 import pytest
 
-from symphony.api.ingress import Decision, Item
-from symphony.errors import DatabaseUnavailable, Invalid, OutcomeUnknown, RetryLater
-from symphony.ingress.batcher import Batcher, Overloaded, Unrecordable, is_caused_by_content
-from tests.ingress_items import accepted, item
-
-
-class Recording:
-    """Stands for the flush: remembers every batch, and can be held, so that a test decides when it ends."""
-
-    def __init__(self, *, held: bool = False) -> None:
-        self.batches: list[list[Item]] = []
-        self.open = asyncio.Event()
-        self.at_once = 0
-        self.most_at_once = 0
-        if not held:
-            self.open.set()
-
-    async def __call__(self, items: Sequence[Item]) -> list[Decision]:
-        self.batches.append(list(items))
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            await self.open.wait()
-            return [accepted(one) for one in items]
-        finally:
-            self.at_once -= 1
-
-    @property
-    def sizes(self) -> list[int]:
-        return [len(batch) for batch in self.batches]
-
-
-async def settle() -> None:
-    """Let everything that can run now run."""
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-def sql_error(state: str) -> DatabaseUnavailable:
-    """The api's error for a SQLSTATE, with the driver's exception as its cause."""
-    error = DatabaseUnavailable(f"refused with {state}")
-    error.__cause__ = psycopg.errors.lookup(state)("database text")
-    return error
+from symphony.errors import DatabaseUnavailable
+from symphony.ingress.batcher import Batcher, Overloaded
+from tests.ingress_items import Recording, item, settle
 
 
 async def test_idle_means_immediate() -> None:
@@ -91,8 +49,7 @@ async def test_flush_by_time_while_another_flush_runs() -> None:
     await settle()
     started = asyncio.get_running_loop().time()
     waiters += [batcher.enqueue(item(n)) for n in (1, 2)]
-    while len(flush.batches) < 2:
-        await asyncio.sleep(0.001)
+    await flush.reached(2)
     waited = asyncio.get_running_loop().time() - started
     assert flush.sizes == [1, 2]
     assert 0.025 <= waited < 0.5
@@ -181,90 +138,6 @@ async def test_a_waiter_cancelled_before_its_flush_is_dropped() -> None:
     assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1], [3]]
 
 
-@pytest.mark.parametrize("error", [DatabaseUnavailable("down"), OutcomeUnknown("?"), sql_error("57014")])
-async def test_a_database_failure_reaches_every_waiter_and_is_not_repeated(error: Exception) -> None:
-    calls = 0
-
-    async def flush(items: Sequence[Item]) -> list[Decision]:
-        nonlocal calls
-        calls += 1
-        raise error
-
-    batcher = Batcher(flush)
-    results = await asyncio.gather(*(batcher.submit(item(n)) for n in range(5)), return_exceptions=True)
-    assert [type(result) for result in results] == [type(error)] * 5
-    assert calls == 1
-
-
-def failing_on(
-    poisoned: set[int], error: Exception
-) -> tuple[list[int], Callable[..., Awaitable[list[Decision]]]]:
-    sizes: list[int] = []
-
-    async def flush(items: Sequence[Item]) -> list[Decision]:
-        sizes.append(len(items))
-        if any(one.correlation_id.int in poisoned for one in items):
-            raise error
-        return [accepted(one) for one in items]
-
-    return sizes, flush
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        sql_error("22021"),
-        sql_error("23514"),
-        Invalid(sqlstate="SV501", message="item_missing"),
-        UnicodeEncodeError("utf-8", "x", 0, 1, "surrogates not allowed"),
-    ],
-    ids=["data", "integrity", "registered", "driver"],
-)
-async def test_a_poisoned_item_alone_is_refused(error: Exception) -> None:
-    sizes, flush = failing_on({13}, error)
-    batcher = Batcher(flush)
-    results = await asyncio.gather(*(batcher.submit(item(n)) for n in range(32)), return_exceptions=True)
-    refused = [n for n, result in enumerate(results) if isinstance(result, BaseException)]
-    assert refused == [13]
-    assert isinstance(results[13], Unrecordable)
-    assert sizes[0] == 32
-    assert len(sizes) <= 1 + 2 * 5, "halving, not one by one"
-
-
-async def test_registered_retry_later_is_not_the_content() -> None:
-    sizes, flush = failing_on({1}, RetryLater(sqlstate="SR201", message="no_active_policy"))
-    batcher = Batcher(flush)
-    results = await asyncio.gather(*(batcher.submit(item(n)) for n in range(4)), return_exceptions=True)
-    assert all(isinstance(result, RetryLater) for result in results)
-    assert sizes == [4]
-
-
-@pytest.mark.parametrize("state", ["40P01", "40001"])
-@pytest.mark.parametrize("failures", [1, 2])
-async def test_deadlock_and_serialization_failure_are_retried_once(state: str, failures: int) -> None:
-    sizes: list[int] = []
-
-    async def flush(items: Sequence[Item]) -> list[Decision]:
-        sizes.append(len(items))
-        if len(sizes) <= failures:
-            raise sql_error(state)
-        return [accepted(one) for one in items]
-
-    batcher = Batcher(flush)
-    results = await asyncio.gather(*(batcher.submit(item(n)) for n in range(3)), return_exceptions=True)
-    assert sizes == [3, 3]
-    expected = Decision if failures == 1 else DatabaseUnavailable
-    assert all(isinstance(result, expected) for result in results)
-
-
-async def test_a_short_answer_is_an_unknown_outcome() -> None:
-    async def flush(items: Sequence[Item]) -> list[Decision]:
-        return []
-
-    with pytest.raises(OutcomeUnknown):
-        await Batcher(flush).submit(item(1))
-
-
 async def test_an_item_no_flush_takes_in_time_fails_unrecorded() -> None:
     flush = Recording(held=True)
     batcher = Batcher(flush, parallel=1, max_wait_s=0.03)
@@ -305,11 +178,3 @@ async def test_close_drains_the_queue_and_takes_nothing_more() -> None:
     await asyncio.wait_for(closing, 1.0)
     assert all(waiter.done() and waiter.exception() is None for waiter in waiters)
     assert sum(flush.sizes) == 5
-
-
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [("22001", True), ("23503", True), ("40001", False), ("57014", False), ("53100", False)],
-)
-def test_what_counts_as_content(state: str, expected: bool) -> None:
-    assert is_caused_by_content(sql_error(state)) is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -67,7 +68,7 @@ async def test_the_waker_sends_at_once_then_debounces_and_never_loses_the_last()
     assert sent[0] - started < 0.015
     assert 4 <= len(sent) <= 7
     assert sent[-1] > last_ask
-    assert min(b - a for a, b in zip(sent, sent[1:], strict=False)) >= 0.018
+    assert min(b - a for a, b in itertools.pairwise(sent)) >= 0.018
 
 
 async def test_a_failed_wake_up_is_counted_and_the_next_one_is_sent() -> None:

@@ -37,7 +37,7 @@ def test_every_metric_is_an_attribute_or_comes_from_the_database_with_the_catalo
         for name, spec in CATALOGUE.items()
         if not hasattr(metrics, name)
     ]
-    assert len(samples) == 13
+    assert len(samples) == 11
     assert metrics.update_from_health(samples) == []
     for name, spec in CATALOGUE.items():
         if hasattr(metrics, name) and spec.labels:
@@ -58,14 +58,14 @@ def test_every_help_text_names_its_unit() -> None:
 
 def test_database_gauges_are_absent_before_the_first_sample_and_follow_the_last() -> None:
     metrics = Metrics()
-    assert metrics.registry.get_sample_value("outbox_pending_depth") is None
+    assert metrics.registry.get_sample_value("stuck_dispatching_count") is None
     cases = [HealthSample(name="cases_open", labels={"kind": k}, value=2) for k in ("ECHO", "MANUAL")]
-    metrics.update_from_health([*cases, HealthSample(name="outbox_pending_depth", labels={}, value=7)])
-    assert metrics.registry.get_sample_value("outbox_pending_depth") == 7
+    metrics.update_from_health([*cases, HealthSample(name="stuck_dispatching_count", labels={}, value=7)])
+    assert metrics.registry.get_sample_value("stuck_dispatching_count") == 7
     assert metrics.registry.get_sample_value("cases_open", {"kind": "ECHO"}) == 2
     metrics.update_from_health(cases[1:])
     assert metrics.registry.get_sample_value("cases_open", {"kind": "ECHO"}) is None
-    assert metrics.registry.get_sample_value("outbox_pending_depth") is None
+    assert metrics.registry.get_sample_value("stuck_dispatching_count") is None
 
 
 def test_samples_outside_the_catalogue_are_named_and_not_exported() -> None:

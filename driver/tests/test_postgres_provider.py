@@ -220,9 +220,15 @@ def test_an_interrupted_initialisation_is_refused(data: Path) -> None:
     assert "remove it when new" in error.next_action
 
 
-@pytest.mark.parametrize("setting", ["fsync = off", "synchronous_commit = local", "full_page_writes = off"])
-@pytest.mark.parametrize("file", ["postgresql.conf", "postgresql.auto.conf"])
-def test_a_configuration_that_can_lose_a_commit_is_refused(data: Path, setting: str, file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "setting"),
+    [
+        ("postgresql.conf", "fsync = off"),
+        ("postgresql.auto.conf", "synchronous_commit = local"),
+        ("postgresql.auto.conf", "full_page_writes = off"),
+    ],
+)
+def test_a_configuration_that_can_lose_a_commit_is_refused(data: Path, file: str, setting: str) -> None:
     with (data / file).open("a", encoding="ascii") as config:
         config.write(f"\n{setting}\n")
     error = refused(server_of(data))

@@ -40,7 +40,7 @@ create table policy.participants (
   status policy.participant_status not null,
   in_flight_cap integer not null,
   primary key (policy_version, participant_id),
-  constraint participant_id_is_an_identifier check (participant_id ~ '^[A-Z0-9][A-Z0-9._-]{0,31}$'),
+  constraint participant_id_is_an_identifier check (participant_id !~ '[^A-Z0-9._-]' and length(participant_id) between 1 and 32),
   constraint participant_in_flight_cap_is_finite check (in_flight_cap between 1 and 1000000)
 );
 alter table policy.participants owner to symphony_policy_owner;
@@ -65,7 +65,7 @@ create table policy.participant_limits (
   day_count_max bigint not null,
   primary key (policy_version, participant_id, currency),
   foreign key (policy_version, participant_id) references policy.participants,
-  constraint limit_currency_is_iso_4217_form check (currency ~ '^[A-Z]{3}$'),
+  constraint limit_currency_is_iso_4217_form check (currency !~ '[^A-Z]' and length(currency) = 3),
   constraint limits_are_positive check (transaction_max_minor > 0 and day_value_max_minor > 0 and day_count_max > 0)
 );
 alter table policy.participant_limits owner to symphony_policy_owner;
@@ -83,7 +83,7 @@ create table policy.rails (
   retry_cap_ms integer not null,
   enquiry_after_ms integer[] not null,
   primary key (policy_version, rail),
-  constraint rail_is_an_identifier check (rail ~ '^[a-z0-9][a-z0-9_-]{0,31}$'),
+  constraint rail_is_an_identifier check (rail !~ '[^a-z0-9_-]' and length(rail) between 1 and 32),
   constraint rail_in_flight_cap_is_finite check (in_flight_cap between 1 and 1000000),
   constraint rail_lease_is_bounded check (lease_ms between 1000 and 600000),
   constraint rail_settle_is_bounded check (settle_ms between 0 and 86400000),
@@ -102,7 +102,7 @@ create table policy.rail_currencies (
   currency text collate "C" not null,
   primary key (policy_version, rail, currency),
   foreign key (policy_version, rail) references policy.rails,
-  constraint rail_currency_is_iso_4217_form check (currency ~ '^[A-Z]{3}$')
+  constraint rail_currency_is_iso_4217_form check (currency !~ '[^A-Z]' and length(currency) = 3)
 );
 alter table policy.rail_currencies owner to symphony_policy_owner;
 comment on table policy.rail_currencies is 'Allow-list: the currencies a rail carries.';

@@ -33,13 +33,14 @@ create table outbox.payment_instructions (
   replaces_outbox_id uuid,
   primary key (participant_id, outbox_id),
   foreign key (participant_id, attestation_id) references ingress.ingress_attestations,
-  constraint instruction_participant_is_an_identifier check (participant_id ~ '^[A-Z0-9][A-Z0-9._-]{0,31}$'),
-  constraint instruction_id_is_an_identifier check (instruction_id ~ '^[A-Za-z0-9._:/+-]{1,64}$'),
-  constraint instruction_key_is_an_identifier check (idempotency_key ~ '^[A-Za-z0-9._:/+-]{1,64}$'),
+  constraint instruction_participant_is_an_identifier check (participant_id !~ '[^A-Z0-9._-]' and length(participant_id) between 1 and 32),
+  constraint instruction_id_is_an_identifier check (instruction_id !~ '[^A-Za-z0-9._:/+-]' and length(instruction_id) between 1 and 64),
+  constraint instruction_key_is_an_identifier check (idempotency_key !~ '[^A-Za-z0-9._:/+-]' and length(idempotency_key) between 1 and 64),
   constraint instruction_amount_is_positive check (amount_minor > 0),
-  constraint instruction_currency_is_iso_4217_form check (currency ~ '^[A-Z]{3}$'),
+  constraint instruction_currency_is_iso_4217_form check (currency !~ '[^A-Z]' and length(currency) = 3),
   constraint instruction_sequence_is_positive check (sequence_id > 0),
-  constraint instruction_end_to_end_is_max35text check (length(end_to_end_id) <= 35),
+  constraint instruction_texts_are_bounded check (
+    length(end_to_end_id) <= 35 and length(purpose) <= 4 and length(creditor_participant_id) <= 32 and length(rail) <= 32),
   constraint instruction_hashes_are_sha256 check (
     octet_length(payload_sha256) = 32 and octet_length(parties_commitment) = 32 and octet_length(commitment) = 32),
   constraint instruction_initial_state_is_known check (initial_state in ('PENDING', 'AWAITING_PROXY_RESOLUTION'))

@@ -73,9 +73,15 @@ _COLUMN_TYPES = (
 _ACCEPT = (
     "select a.decision::text, a.reason_code, a.attestation_id, a.outbox_id, a.sequence_id, a.state, a.received_at,"
     " a.policy_version, a.receipt_hash from ingress.accept(p_items => (select array_agg(row(u.*)::ingress.item)"
-    f" from rows from ({', '.join(f'unnest(%s::{t}[])' for t in _COLUMN_TYPES)}) as u)) as a order by a.item_no"
+    f" from rows from ({', '.join(f'unnest(%b::{t}[])' for t in _COLUMN_TYPES)}) as u)) as a order by a.item_no"
 )
 _FIELD_NAMES = tuple(field.name for field in fields(Item))
+
+
+def _column(items: Sequence[Item], name: str) -> list[object] | None:
+    values = [getattr(item, name) for item in items]
+    # ROWS FROM pads a missing array with nulls, so a column without values costs nothing.
+    return values if any(value is not None for value in values) else None
 
 
 async def accept(connection: Connection, *, items: Sequence[Item]) -> list[Decision]:
@@ -85,6 +91,6 @@ async def accept(connection: Connection, *, items: Sequence[Item]) -> list[Decis
     """
     if not items:
         return []
-    columns = [[getattr(item, name) for item in items] for name in _FIELD_NAMES]
+    columns = [_column(items, name) for name in _FIELD_NAMES]
     rows = await call(connection, role="symphony_ingest", query=_ACCEPT, params=columns)
     return [Decision(*row) for row in rows]

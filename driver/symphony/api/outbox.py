@@ -83,7 +83,7 @@ async def extend_leases(
     """Renew leases (participant_id, outbox_id, lease_token); returns those still held."""
     query = (
         "select participant_id, outbox_id from outbox.extend_leases(p_worker => %s, p_leases => (select"
-        " array_agg(row(u.*)::outbox.lease) from unnest(%s::text[], %s::uuid[], %s::uuid[]) as u), p_lease => %s)"
+        " array_agg(row(u.*)::outbox.lease) from unnest(%b::text[], %b::uuid[], %b::uuid[]) as u), p_lease => %s)"
     )
     params = (
         worker,

@@ -40,9 +40,9 @@ class Outcome:
 
 _COLUMN_TYPES = "text uuid uuid text text text text int8 text bytea bytea int8".split()
 _RECORD = (
-    "select participant_id, outbox_id, outcome, reason_code from rails.record_answers(p_worker => %s, p_answers =>"
+    "select participant_id, outbox_id, outcome, reason_code from rails.record_answers(p_worker => %b, p_answers =>"
     " (select array_agg(row(u.*)::rails.answer)"
-    f" from rows from ({', '.join(f'unnest(%s::{t}[])' for t in _COLUMN_TYPES)}) as u))"
+    f" from rows from ({', '.join(f'unnest(%b::{t}[])' for t in _COLUMN_TYPES)}) as u))"
 )
 _FIELD_NAMES = tuple(field.name for field in fields(RailAnswer))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import unquote
 
 import structlog
@@ -22,7 +23,7 @@ from symphony.ingress.identity import Identifier, Identity
 from symphony.ingress.problems import REGISTERED, Problem, Refusal
 from symphony.ingress.recorder import Recorder
 from symphony.ingress.settings import IngressSettings
-from symphony.ingress.visit import Visit, claimed_id
+from symphony.ingress.visit import Visit, claimed_id, without_fields
 from symphony.instruction import IDENTIFIER, InvalidInput, parse_instruction, read_json
 from symphony.metrics import Metrics
 
@@ -162,11 +163,20 @@ class Ingress:
         return key, body
 
     async def _record_one(self, item: Item) -> Decision:
-        decision = await self._batcher.submit(item)
+        try:
+            decision = await self._batcher.submit(item)
+        except Unrecordable as error:
+            self._log.error("item unrecordable", correlation_id=item.correlation_id, exc_info=error)
+            return await self._attest_unrecordable(item)
         if decision.decision == "REJECT" and item.participant_id is not None:
             self._refusals.charge(item.participant_id)
             self._log_refusal(item, decision.reason_code)
         return decision
+
+    async def _attest_unrecordable(self, item: Item) -> Decision:
+        """Attest, without its fields, an item that the database cannot store; the client gets a 500."""
+        attested = await self._batcher.submit(without_fields(item, reject_reason="ITEM_INVALID"))
+        return replace(attested, reason_code="ITEM_UNRECORDABLE")
 
     async def _reject(
         self, refusal: Refusal, visit: Visit, instruction_id: str | None, idempotency_key: str | None

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from symphony.api.ingress import Decision, Item
 from symphony.ingress import answers
-from symphony.ingress.batcher import Unrecordable
 from symphony.ingress.problems import Problem, Refusal
 from symphony.ingress.settings import MAX_BATCH_ITEMS
 from symphony.ingress.visit import Visit, claimed_id, item_key
@@ -88,10 +87,7 @@ async def _one(
         problem = await reject(refusal, visit, claimed_id(entry), given)
         return problem.document()
     item = visit.item(instruction, idempotency_key=item_key(key, instruction.instruction_id, given))
-    try:
-        decision = await record(item)
-    except Unrecordable:
-        return Problem(reason_code="ITEM_UNRECORDABLE", correlation_id=visit.correlation_id).document()
+    decision = await record(item)
     if decision.decision == "REJECT":
         return Problem(
             reason_code=decision.reason_code or "UNREGISTERED_REASON",

@@ -204,14 +204,19 @@ def is_caused_by_content(error: Exception) -> bool:
     """Whether an item's content, and not the database's health, made a batch fail: then it is cut in halves.
 
     SQLSTATE classes 22 (data exception) and 23 (integrity), registered refusals except "retry later", and
-    values that the driver itself cannot send (lone surrogates, NUL).
+    values that the driver itself cannot send (lone surrogates, NUL). Not 23514 without a constraint's name: a
+    month without a partition is nobody's content.
     """
     if isinstance(error, DatabaseRefused):
         return not isinstance(error, RetryLater)
     state = sqlstate_of(error)
     if state is not None:
-        return state[:2] in {"22", "23"}
+        return state[:2] in {"22", "23"} and not _is_partition_missing(error.__cause__)
     return isinstance(error, ValueError | OverflowError) or isinstance(error.__cause__, psycopg.DataError)
+
+
+def _is_partition_missing(cause: BaseException | None) -> bool:
+    return isinstance(cause, psycopg.errors.CheckViolation) and cause.diag.constraint_name is None
 
 
 def sqlstate_of(error: BaseException) -> str | None:

@@ -108,7 +108,7 @@ TRANSIENT: dict[str, Reason] = {
         "check the id; unanswered requests may be retried",
     ),
     "ITEM_UNRECORDABLE": Reason(
-        500, "the database cannot store the instruction; nothing was recorded", "report the correlation id"
+        500, "the database cannot store the instruction", "report the correlation id"
     ),
     "INTERNAL_ERROR": Reason(
         500, "the ingress failed; the instruction may be recorded", "retry with the same key, and report"

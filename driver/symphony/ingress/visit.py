@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from symphony.api.ingress import Item
@@ -129,6 +129,22 @@ def item_key(header_key: str, instruction_id: str, given: str | None) -> str:
         return given
     derived = f"{header_key}/{instruction_id}"
     return derived if len(derived) <= 64 else hashlib.sha256(derived.encode()).hexdigest()
+
+
+def without_fields(item: Item, *, reject_reason: str) -> Item:
+    """The item that attests a refusal of this one and carries none of its payment fields."""
+    return replace(
+        item,
+        rail=None,
+        currency=None,
+        amount_minor=None,
+        creditor_participant_id=None,
+        end_to_end_id=None,
+        purpose=None,
+        uetr=None,
+        parties=None,
+        reject_reason=reject_reason,
+    )
 
 
 _NOBODY = Identity(

@@ -19,7 +19,8 @@ from symphony.submission.entry import Entry
 from symphony.submission.jsonl import read_jsonl
 from symphony.submission.pain001 import read_pain001
 from symphony.submission.sample import write_jsonl, write_pain001
-from symphony.submission.submit import Delivery, Report, submit
+from symphony.submission.submit import Delivery, Report
+from symphony.submission.submit import submit as deliver
 
 _SHOWN = 20
 
@@ -88,7 +89,7 @@ def _read_mapping(_context: click.Context, _parameter: click.Parameter, value: P
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.pass_context
-def submit_command(
+def submit(
     context: click.Context,
     *,
     file: Path,
@@ -141,7 +142,7 @@ def _run(entries: Iterable[Entry], total: int, delivery: Delivery) -> Report:
     with click.progressbar(
         length=total, label="submit", file=sys.stderr, hidden=not sys.stderr.isatty()
     ) as progress:
-        return asyncio.run(submit(entries, delivery, on_progress=progress.update))
+        return asyncio.run(deliver(entries, delivery, on_progress=progress.update))
 
 
 def _print(report: Report, *, file: Path, file_format: str, as_json: bool) -> None:
@@ -179,7 +180,7 @@ def _sentence(item: dict[str, Any]) -> str:
 @click.option("--blocks", type=click.IntRange(1, 1000), default=3, show_default=True, help="For pain001.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--rail", default="sandbox", show_default=True, callback=_check_rail, help="For jsonl.")
-def sample_command(*, file: Path, file_format: Format, count: int, blocks: int, seed: int, rail: str) -> None:
+def sample(*, file: Path, file_format: Format, count: int, blocks: int, seed: int, rail: str) -> None:
     """Write COUNT fictional instructions to FILE.
 
     The same seed gives the same file (pain001: on the same day).

@@ -19,6 +19,7 @@ from lxml import etree
 
 from symphony.instruction import PARTICIPANT, RAIL
 from symphony.submission.entry import Entry, Refused, Scope
+from symphony.submission.pain001_dates import check_creation_time
 from symphony.submission.pain001_elements import (
     Children,
     Element,
@@ -27,9 +28,14 @@ from symphony.submission.pain001_elements import (
     line_of,
     local,
     optional_text,
-    text,
+    reference,
 )
-from symphony.submission.pain001_payments import Block, Message, read_block, read_transaction
+from symphony.submission.pain001_payments import (
+    Block,
+    Message,
+    read_block,
+    read_transaction,
+)
 from symphony.submission.pain001_xml import MAX_FILE_BYTES, namespace_of, parts_of
 
 _EXACT: Final = Context(prec=200, traps=[Inexact])
@@ -152,7 +158,9 @@ class Pain001:
                     found.block = _Totals()
                 case "GrpHdr":
                     found.header = reader.children(element, "/GrpHdr")
-                    found.message_id = text(found.header["MsgId"][0], "/GrpHdr/MsgId")
+                    found.message_id = reference(found.header["MsgId"][0], "/GrpHdr/MsgId")
+                    check_creation_time(found.header["CreDtTm"][0])
+                    reader.children(found.header["InitgPty"][0], "/GrpHdr/InitgPty")
                     for name in ("NbOfTxs", "CtrlSum"):
                         optional_text(found.header, name, "/GrpHdr")
                 case _:

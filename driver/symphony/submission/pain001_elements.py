@@ -30,6 +30,7 @@ _SEQUENCES: Final = {
     " CdtrAcct? UltmtCdtr? InstrForCdtrAgt* InstrForDbtrAgt? Purp? RgltryRptg* Tax? RltdRmtInf* RmtInf?"
     " SplmtryData*@5",
     "PmtId": "InstrId? EndToEndId UETR?@9",
+    "InitgPty": _PARTY,
     "Dbtr": _PARTY,
     "Cdtr": _PARTY,
     "DbtrAcct": _ACCOUNT,
@@ -138,8 +139,7 @@ class Reader:
         places, needed = _MODELS[self.version, local(element)]
         found: Children = {}
         last = -1
-        if _is_text(element.text) or any(_is_text(child.tail) for child in element):
-            raise _unexpected(element, path, "there is text between elements")
+        _refuse_text(element, path)
         for child in element:
             name = self._name(child, path)
             place, repeats = places.get(name, (-1, False))
@@ -159,6 +159,7 @@ class Reader:
             ElementRefused: ELEMENT_MISSING (CH21) or ELEMENT_UNEXPECTED (CH17).
         """
         names = _CHOICES[local(element)]
+        _refuse_text(element, path)
         if len(element) == 0:
             raise _missing(element, f"{path}/{' or '.join(names)}")
         for position, child in enumerate(element):
@@ -188,9 +189,27 @@ def text(element: Element, path: str) -> str:
     return value
 
 
+def reference(element: Element, path: str) -> str:
+    """Return the text of an identification (Max35Text).
+
+    Raises:
+        ElementRefused: as text, or ELEMENT_INVALID (CH16).
+    """
+    value = text(element, path)
+    if len(value) > 35:
+        said = "the text is longer than 35 characters"
+        raise ElementRefused("ELEMENT_INVALID", "CH16", path, said, line_no=line_of(element))
+    return value
+
+
 def optional_text(found: Children, name: str, path: str) -> str | None:
     """Return the text of a child that may be absent."""
     return text(found[name][0], f"{path}/{name}") if name in found else None
+
+
+def _refuse_text(element: Element, path: str) -> None:
+    if _is_text(element.text) or any(_is_text(child.tail) for child in element):
+        raise _unexpected(element, path, "there is text between elements")
 
 
 def _missing(parent: Element, path: str) -> ElementRefused:

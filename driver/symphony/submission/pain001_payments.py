@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from symphony.instruction import InvalidInput, parse_instruction
 from symphony.submission.bank_identifiers import is_bic, is_iban
 from symphony.submission.entry import Ready
+from symphony.submission.pain001_dates import check_execution_date
 from symphony.submission.pain001_elements import (
     Children,
     Element,
@@ -19,13 +19,9 @@ from symphony.submission.pain001_elements import (
     Reader,
     line_of,
     optional_text,
+    reference,
     text,
 )
-
-_is_date: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})?").fullmatch
-_is_date_time: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:Z|[+-][0-9]{2}:[0-9]{2})?"
-).fullmatch
 
 # What would change who is paid, how or when, and has no place in the wire form: refused rather than dropped.
 _NOT_SUPPORTED: Final = (
@@ -89,14 +85,14 @@ def read_block(reader: Reader, found: Children, *, now: datetime) -> Block:
         ElementRefused: PAYMENT_METHOD_NOT_SUPPORTED (AG03), EXECUTION_DATE_INVALID (DT01),
             EXECUTION_DATE_IN_FUTURE (DT04), and what the debtor's elements give rise to.
     """
-    name = text(found["PmtInfId"][0], "/PmtInfId")
+    name = reference(found["PmtInfId"][0], "/PmtInfId")
     if text(found["PmtMtd"][0], "/PmtMtd") != "TRF":
         raise _refused(
             found, "PmtMtd", "PAYMENT_METHOD_NOT_SUPPORTED", "AG03", "only TRF (credit transfer) is executed"
         )
     if "InstrForDbtrAgt" in found:
         raise _not_supported(found, "InstrForDbtrAgt")
-    _check_date(reader, found["ReqdExctnDt"][0], now)
+    check_execution_date(reader, found["ReqdExctnDt"][0], now)
     debtor = _party(reader, found, role="Dbtr", codes=("AC02", "RC06"))
     if "account" not in debtor:
         raise _refused(found, "DbtrAcct", "ELEMENT_MISSING", "CH21", "the account has no Id")
@@ -120,7 +116,7 @@ def read_transaction(message: Message, block: Block, element: Element) -> Ready:
             raise _not_supported(found, name)
     ids = reader.children(found["PmtId"][0], "/PmtId")
     end_to_end_id = text(ids["EndToEndId"][0], "/PmtId/EndToEndId")
-    instruction_id = optional_text(ids, "InstrId", "/PmtId")
+    instruction_id = reference(ids["InstrId"][0], "/PmtId/InstrId") if "InstrId" in ids else None
     place = (message.message_id, block.payment_information_id)
     amount, currency = _amount(reader, found["Amt"][0])
     wire: dict[str, Any] = {
@@ -170,30 +166,6 @@ def _amount(reader: Reader, element: Element) -> tuple[str, str]:
         said = "the attribute is missing"
         raise ElementRefused("ELEMENT_MISSING", "CH21", "/Amt/InstdAmt/@Ccy", said, line_no=line_of(amount))
     return text(amount, "/Amt/InstdAmt"), currency
-
-
-def _check_date(reader: Reader, element: Element, now: datetime) -> None:
-    path = "/ReqdExctnDt"
-    if reader.version >= 8:
-        name, element = reader.choice(element, path)
-        path = f"{path}/{name}"
-    value = text(element, path)
-    try:
-        if _is_date(value):
-            is_future = date.fromisoformat(value[:10]) > now.date()
-        elif _is_date_time(value) and path.endswith("DtTm"):
-            moment = datetime.fromisoformat(value)
-            is_future = (moment if moment.tzinfo else moment.replace(tzinfo=now.tzinfo)) > now
-        else:
-            raise ValueError
-    except ValueError:
-        said = "it is not an ISO 8601 date (or date and time)"
-    else:
-        if not is_future:
-            return
-        said = "it is in the future and nothing is scheduled here; send the block again on its day"
-        raise ElementRefused("EXECUTION_DATE_IN_FUTURE", "DT04", path, said, line_no=line_of(element))
-    raise ElementRefused("EXECUTION_DATE_INVALID", "DT01", path, said, line_no=line_of(element))
 
 
 def _party(reader: Reader, found: Children, *, role: str, codes: tuple[str, str]) -> dict[str, str]:

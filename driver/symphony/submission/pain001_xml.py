@@ -39,7 +39,7 @@ def namespace_of(raw: bytes) -> str:
     for _, element in _iterparse(raw, events=("start",)):
         if local(element) != "Document":
             continue
-        namespace = etree.QName(element).namespace or ""
+        namespace = str(element.tag).rpartition("}")[0].removeprefix("{")
         if namespace not in NAMESPACES:
             said = f"the message is not one of {_SUPPORTED}"
             raise _bad_file("MESSAGE_NOT_SUPPORTED", said, line_no=line_of(element))

@@ -34,6 +34,7 @@ _EXIT_NOW = 128 + signal.SIGTERM
 @click.option("--in-flight", "in_flight_items", type=int, default=200, show_default=True)
 @click.option("--lease-ms", type=int, default=30_000, show_default=True)
 @click.option("--poll-ms", type=int, default=250, show_default=True)
+@click.option("--repair-interval-ms", type=int, default=2_000, show_default=True)
 @click.option("--call-timeout-ms", type=int, default=10_000, show_default=True)
 @click.option(
     "--grace-ms", type=int, default=15_000, show_default=True, help="For calls under way at SIGTERM."

@@ -1,5 +1,5 @@
 create or replace function core.epoch_us(p_at timestamptz) returns text
-language sql immutable strict parallel safe
+language sql stable parallel safe
 return (extract(epoch from p_at) * 1000000)::bigint::text;
 alter function core.epoch_us(timestamptz) owner to symphony_core_owner;
 revoke all on function core.epoch_us(timestamptz) from public;

@@ -12,6 +12,7 @@ declare
   v_intents outbox.intent[];
   v_reasons text[];
   v_recorded outbox.recorded[];
+  v_twins outbox.intent[];
   v_row outbox.recorded;
   r record;
 begin
@@ -54,9 +55,12 @@ begin
   end loop;
 
   -- 5. Attestations first (the instruction refers to its own), then the instructions.
-  perform ingress.attest(p_items => p_items, p_intents => array(
-      select i from unnest(v_intents) as i where not (i.twin and v_reasons[i.item_no] is null and v_recorded[i.item_no] is null)),
-    p_reasons => v_reasons, p_recorded => v_recorded, p_checksum => v_policy.checksum);
+  v_twins := array(select i from unnest(v_intents) as i
+    where i.twin and v_reasons[i.item_no] is null and v_recorded[i.item_no] is null);
+  perform ingress.attest(p_items => p_items, p_intents => v_intents, p_reasons => v_reasons, p_recorded => v_recorded,
+    p_checksum => v_policy.checksum, p_item_nos => case when cardinality(v_twins) > 0 then array(
+      select i.item_no from unnest(v_intents) as i
+      where not i.twin or v_reasons[i.item_no] is not null or v_recorded[i.item_no] is not null) end);
   for v_row in select e.* from outbox.enqueue_batch(p_intents => array(
     select i from unnest(v_intents) as i
     where v_reasons[i.item_no] is null and v_recorded[i.item_no] is null and not i.twin)) as e
@@ -65,9 +69,9 @@ begin
   end loop;
 
   -- 6. Twins now find their first, or learn that it was refused.
-  if exists (select from unnest(v_intents) as i where i.twin and v_reasons[i.item_no] is null and v_recorded[i.item_no] is null) then
-    return query select t.* from ingress.accept_twins(p_items => p_items, p_checksum => v_policy.checksum, p_intents => array(
-      select i from unnest(v_intents) as i where i.twin and v_reasons[i.item_no] is null and v_recorded[i.item_no] is null)) as t;
+  if cardinality(v_twins) > 0 then
+    return query select t.* from ingress.accept_twins(p_items => p_items, p_checksum => v_policy.checksum,
+      p_intents => v_intents, p_twins => v_twins) as t;
   end if;
 
   return query select v.* from ingress.verdicts(p_intents => v_intents, p_reasons => v_reasons, p_recorded => v_recorded) as v;

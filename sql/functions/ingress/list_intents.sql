@@ -18,12 +18,14 @@ begin
         or row_number() over (partition by i.reason is null, i.participant_id, i.instruction_id order by i.n) > 1)
     )::outbox.intent,
     i.reason
-  from (
-    select u.*, ingress.form_reason(p_items[u.n]) as reason
+  from (  -- OFFSET 0: the reason is worked out once, not wherever it is used
+    select u.*, ingress.form_reason(u.participant_id, u.instruction_id, u.idempotency_key, u.rail, u.currency, u.amount_minor,
+      u.creditor_participant_id, u.end_to_end_id, u.purpose, u.requires_proxy, u.parties, u.reject_reason) as reason
     from unnest(p_items) with ordinality as u(participant_id, tenant_id, instruction_id, idempotency_key, rail, currency,
       amount_minor, creditor_participant_id, end_to_end_id, purpose, uetr, requires_proxy, parties, client_id, cert_sha256,
       token_iss, token_aud, token_kid, token_jti_sha256, cnf, pop_mode, body_sha256, signature_key_id, signature_alg, db_role,
-      correlation_id, received_at, verified_at, reject_reason, n)) as i
+      correlation_id, received_at, verified_at, reject_reason, n)
+    offset 0) as i
   order by i.n;
 end
 $$;

@@ -10,18 +10,21 @@ set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
 set enable_bitmapscan = off
+set enable_material = off
 set enable_sort = off
 set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
   v_now timestamptz;
+  v_now_us text;
   v_token uuid := gen_random_uuid();
   v_room outbox.claim_room;
 begin
   perform outbox.check_worker_call(p_worker => p_worker, p_items => p_limit, p_lease => p_lease);
   v_room := outbox.open_claim_gate(p_rail => p_rail, p_limit => p_limit);
   v_now := core.now();
+  v_now_us := core.epoch_us(v_now);
 
   return query
   with due as materialized (
@@ -59,7 +62,7 @@ begin
     select t.participant_id, t.outbox_id, t.entry_no + 1, t.attempt_no + 1, 'DISPATCHING', 'DISPATCH', p_worker, v_token,
       t.rail, v_now, core.commitment(array['outbox.payment_outbox_attempts', t.participant_id, t.outbox_id::text,
         (t.entry_no + 1)::text, (t.attempt_no + 1)::text, 'DISPATCHING', 'DISPATCH', null, p_worker, v_token::text,
-        t.rail, null, null, null, null, core.epoch_us(v_now)])
+        t.rail, null, null, null, null, v_now_us])
     from taken as t
     where t.next_action = 'DISPATCH'
   ), cursor_moved as (

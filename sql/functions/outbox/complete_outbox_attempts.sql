@@ -4,10 +4,13 @@ set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
+set enable_bitmapscan = off
+set enable_material = off
 set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now timestamptz := core.now();
+  v_now_us text := core.epoch_us(v_now);
   v_outcomes outbox.outcome[];
 begin
   perform outbox.check_worker_call(p_worker => p_worker, p_items => cardinality(p_results));
@@ -33,7 +36,7 @@ begin
       j.lease_token, j.rail, j.rail_code, j.rail_reference, j.request_sha256, j.response_sha256, j.latency_us, v_now,
       core.commitment(array['outbox.payment_outbox_attempts', j.participant_id, j.outbox_id::text, (j.entry_no + 1)::text,
         j.attempt_no::text, j.state::text, j.next_action::text, j.reason_code, j.claimed_by, j.lease_token::text, j.rail,
-        j.rail_code, j.rail_reference, encode(j.request_sha256, 'hex'), encode(j.response_sha256, 'hex'), core.epoch_us(v_now)])
+        j.rail_code, j.rail_reference, encode(j.request_sha256, 'hex'), encode(j.response_sha256, 'hex'), v_now_us])
     from judged as j
     where j.state is not null
   ), requeued as (

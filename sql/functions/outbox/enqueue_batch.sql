@@ -5,6 +5,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now timestamptz := core.now();
+  v_now_us text := core.epoch_us(v_now);
   v_ids text[];
   v_counts integer[];
   v_first bigint[];
@@ -22,12 +23,10 @@ begin
         + row_number() over (partition by i.participant_id order by i.item_no) - 1 as sequence_id
     from unnest(p_intents) as i
   ), committed as materialized (
-    select n.*, sha256(n.salt || convert_to(n.parties, 'UTF8')) as parties_commitment,
-      core.commitment(array['outbox.payment_instructions', n.participant_id, n.outbox_id::text, n.sequence_id::text,
-        n.attestation_id::text, n.idempotency_key, encode(n.payload_sha256, 'hex'),
-        encode(sha256(n.salt || convert_to(n.parties, 'UTF8')), 'hex'), n.policy_version::text, n.limit_day::text,
-        core.epoch_us(n.received_at), core.epoch_us(v_now)]) as commitment
-    from numbered as n
+    select h.*, core.commitment(array['outbox.payment_instructions', h.participant_id, h.outbox_id::text, h.sequence_id::text,
+      h.attestation_id::text, h.idempotency_key, encode(h.payload_sha256, 'hex'), encode(h.parties_commitment, 'hex'),
+      h.policy_version::text, h.limit_day::text, core.epoch_us(h.received_at), v_now_us]) as commitment
+    from (select n.*, sha256(n.salt || convert_to(n.parties, 'UTF8')) as parties_commitment from numbered as n offset 0) as h
   ), ledger as (
     insert into outbox.idempotency_ledger (participant_id, instruction_id, idempotency_key, outbox_id)
     select c.participant_id, c.instruction_id, c.idempotency_key, c.outbox_id from committed as c

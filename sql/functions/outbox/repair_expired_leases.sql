@@ -6,6 +6,7 @@ as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := core.now();
+  v_now_us text := core.epoch_us(v_now);
 begin
   perform outbox.check_worker_call(p_worker => 'repair', p_items => p_limit);
   return query
@@ -30,7 +31,7 @@ begin
       t.claimed_by, t.lease_token, t.rail, v_now,
       core.commitment(array['outbox.payment_outbox_attempts', t.participant_id, t.outbox_id::text, (t.entry_no + 1)::text,
         t.attempt_no::text, 'ZOMBIE_REQUEUE', t.next_action::text, 'LEASE_EXPIRED', t.claimed_by, t.lease_token::text,
-        t.rail, null, null, null, null, core.epoch_us(v_now)])
+        t.rail, null, null, null, null, v_now_us])
     from taken as t
   ), queued as (
     insert into outbox.payment_outbox_pending (participant_id, outbox_id, sequence_id, parent_attestation_id, rail,

@@ -4,10 +4,12 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := core.now();
-  v_checksum bytea := sha256(convert_to(core.canonical_json(p_document), 'UTF8'));
-  v_version integer := (p_document ->> 'version')::integer;
+  v_checksum bytea;
+  v_version integer;
   v_known bytea;
 begin
+  v_checksum := sha256(convert_to(core.canonical_json(p_document), 'UTF8'));
+  v_version := (p_document ->> 'version')::integer;
   select p.checksum into v_known from policy.policy_versions as p where p.policy_version = v_version;
   if v_known = v_checksum then
     return v_checksum;

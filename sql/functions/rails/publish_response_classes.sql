@@ -5,10 +5,11 @@ as $$
 declare
   v_now timestamptz := core.now();
   v_rail text := p_document ->> 'rail';
-  v_version integer := (p_document ->> 'version')::integer;
+  v_version integer;
   v_newest integer;
   v_rows integer;
 begin
+  v_version := (p_document ->> 'version')::integer;
   select coalesce(max(c.version), 0) into v_newest from rails.response_classes as c where c.rail = v_rail;
   if v_version = v_newest and rails.same_response_classes(p_document) then
     return 0;

@@ -7,6 +7,7 @@ as $$
 #variable_conflict use_column
 declare
   v_now timestamptz := core.now();
+  v_now_us text := core.epoch_us(v_now);
 begin
   return query
   with seen as materialized (
@@ -22,7 +23,7 @@ begin
       s.outcome, p_worker, s.lease_token, s.request_sha256, s.response_sha256, s.latency_us, v_now,
       core.commitment(array['rails.rail_messages', s.participant_id, s.message_id::text, s.outbox_id::text, s.rail, s.phase,
         s.rail_code, s.rail_reference, s.answer_class::text, s.outcome, p_worker, s.lease_token::text,
-        encode(s.request_sha256, 'hex'), encode(s.response_sha256, 'hex'), core.epoch_us(v_now)])
+        encode(s.request_sha256, 'hex'), encode(s.response_sha256, 'hex'), v_now_us])
     from seen as s
     where s.outcome in ('ENQUIRE', 'LEASE_LOST') and s.phase <> 'NONE'
   )

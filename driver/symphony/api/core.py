@@ -1,0 +1,11 @@
+"""core: which cell this database is (role symphony_policy_admin)."""
+
+from __future__ import annotations
+
+from symphony.api.connection import Connection, call
+
+
+async def establish_cell(connection: Connection, *, cell_id: str, epoch: int) -> None:
+    """Name this database's cell, or raise its epoch. Raises Conflict when the id differs or the epoch does not grow."""
+    query = "select core.establish_cell(p_cell_id => %s, p_epoch => %s)"
+    await call(connection, role="symphony_policy_admin", query=query, params=(cell_id, epoch))

@@ -1,0 +1,1 @@
+"""Measuring Symphony beside the machine's own limit, in one run."""

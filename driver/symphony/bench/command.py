@@ -1,0 +1,88 @@
+"""The command group `symphony bench`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from symphony import api
+from symphony.api import bench as sql
+from symphony.bench import core
+from symphony.operator_error import reported
+from symphony.postgres import Server
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _server(database_url: str | None, data: Path | None) -> Iterator[str]:
+    """A database to measure: the given one, or a server of our own that is stopped afterwards."""
+    if database_url is not None:
+        yield database_url
+        return
+    with tempfile.TemporaryDirectory(prefix="symphony-bench-", dir="/var/tmp") as folder:
+        Path(folder).chmod(0o755)
+        server = Server(data or Path(folder) / "data", _free_port())
+        server.start()
+        try:
+            yield server.url()
+        finally:
+            server.stop()
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+@click.group()
+def bench() -> None:
+    """Measure, beside the machine's own limit, in one run."""
+
+
+@bench.command("core")
+@click.option("--database-url", default=None, help="An empty database of a superuser; default: a server of our own.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Data directory for our own server.")
+@click.option("--history", default=10_000_000, show_default=True, help="Historical attempts to load first.")
+@click.option("--seconds", default=15.0, show_default=True, help="Seconds per phase.")
+@click.option("--batch", type=click.IntRange(1, 500), default=200, show_default=True, help="Rows per call.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output.")
+def core_command(
+    database_url: str | None, data: Path | None, history: int, seconds: float, batch: int, as_json: bool
+) -> None:
+    """The SQL API: record, drain, and both at once, over a history."""
+    options = core.CoreOptions(history_attempts=history, seconds=seconds, batch=batch)
+    with reported(), _server(database_url, data) as dsn:
+        report = asyncio.run(_core(dsn, options))
+    click.echo(json.dumps(report, indent=2) if as_json else _readable(report))
+
+
+async def _core(dsn: str, options: core.CoreOptions) -> dict[str, Any]:
+    attempts = await core.prepare(dsn, history_attempts=options.history_attempts, say=_say)
+    report = await core.run(dsn, options, say=_say)
+    async with await api.connect(dsn, application_name="bench settings") as connection:
+        return {"bench": "core", "history_attempts": attempts, "server": await sql.settings(connection)} | report
+
+
+def _readable(report: dict[str, Any]) -> str:
+    lines = [f"history {report['history_attempts']:,} attempts, batch {report['batch']}"]
+    lines.append(f"machine limit (plain batched INSERT)  {report['machine_limit']['rows_per_s']:>10,.0f}/s")
+    for phase, key in (("record", "rows_per_s"), ("drain", "rows_per_s"), ("both_at_once", "payments_per_s")):
+        found = report[phase]
+        lines.append(
+            f"{phase:<38}{found[key]:>10,.0f}/s  ratio {found['ratio_to_machine_limit']:.3f}"
+            f"  p50 {found['batch_p50_ms']} ms  p99 {found['batch_p99_ms']} ms per batch"
+            f"  {found['wal_bytes_per_row']:,.0f} B WAL, {found['rows_inserted_per_row']} rows each"
+        )
+    return "\n".join(lines)

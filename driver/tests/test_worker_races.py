@@ -1,0 +1,193 @@
+"""Workers against each other and against time: shared work, lost wake-ups, stopped processes, restarts."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from symphony import api
+from symphony.api.connection import Connection
+from symphony.migrate import apply
+from tests.cluster import Cluster
+from tests.payments import Books, accept, activate, called, drained, establish, policy_document, references
+from tests.sandbox_process import SandboxProcess
+from tests.worker_process import WorkerProcess, wait_for
+
+pytest_plugins = ("tests.payment_fixtures",)
+QUICK = ("--lease-ms", "1000", "--call-timeout-ms", "400", "--repair-interval-ms", "100")
+WAITS_LONG = ("--poll-ms", "60000")
+
+
+async def test_two_workers_share_the_work_and_execute_nothing_twice(
+    cell: str, connection: Connection, rail: SandboxProcess, books: Books
+) -> None:
+    rail.set_faults({"kind": "slow", "ms": 30, "every_nth": 2}, {"kind": "not_idempotent"})
+    small = ("--claim-batch", "10", "--in-flight", "20")
+    with (
+        WorkerProcess(cell, rail.base_url, *small) as one,
+        WorkerProcess(cell, rail.base_url, *small) as other,
+    ):
+        await accept(connection, 600)
+        drained(books)
+        assert books.workers("DISPATCHED") == {one.worker_id, other.worker_id}
+    assert books.check(rail) == {"DISPATCHED": 600}
+    assert books.states() == {"DISPATCHING": 600, "DISPATCHED": 600}
+
+
+async def test_caps_of_the_policy_hold_while_the_queue_drains_quickly(
+    cell: str, connection: Connection, rail: SandboxProcess, books: Books
+) -> None:
+    await activate(connection, policy_document(version=2, in_flight_cap=5))
+    rail.set_faults({"kind": "slow", "ms": 20})
+    most = 0
+    with (
+        WorkerProcess(cell, rail.base_url, *WAITS_LONG) as one,
+        WorkerProcess(cell, rail.base_url, "--poll-ms", "10") as other,
+    ):
+        await accept(connection, 60)
+        while books.open_items():
+            most = max(most, books.leased())
+        for worker in (one, other):
+            assert not worker.events("database_trouble_began"), "a full cap is no error"
+    assert 0 < most <= 5
+    assert books.check(rail) == {"DISPATCHED": 60}, (
+        "freed room is claimed without NOTIFY and long before the poll"
+    )
+    await activate(connection, policy_document())
+
+
+async def test_a_notify_wakes_an_idle_worker_long_before_its_poll(
+    cell: str, connection: Connection, rail: SandboxProcess, books: Books
+) -> None:
+    with WorkerProcess(cell, rail.base_url, *WAITS_LONG) as worker:
+        listening = (
+            "select 1 from pg_stat_activity where query ilike 'listen%%' and datname = current_database()"
+        )
+        wait_for(lambda: bool(books.rows(listening)), "listening")
+        await asyncio.sleep(0.3)
+        await accept(connection, 3)
+        drained(books, seconds=5)
+        assert worker.metric("notify_wakeups_total") >= 1
+        assert worker.metric("poll_wakeups_total") == 0
+
+
+async def test_a_lost_notify_is_found_by_the_poll(
+    cell: str, connection: Connection, rail: SandboxProcess, books: Books
+) -> None:
+    with WorkerProcess(cell, rail.base_url, "--poll-ms", "250") as worker:
+        await asyncio.sleep(1.2)
+        for _ in range(3):
+            await accept(connection, 1, wake=False)
+            drained(books, seconds=5)
+        assert worker.metric("poll_wakeups_total") >= 3
+        query = (
+            "select extract(epoch from max(a.recorded_at - i.recorded_at)) * 1000"
+            " from outbox.payment_instructions as i join outbox.payment_outbox_attempts as a"
+            " using (participant_id, outbox_id) where a.state = 'DISPATCHING' and i.outbox_id > %s"
+        )
+        assert books.number(query, books.since) < 250 + 150, "poll interval, and a moment for a busy machine"
+
+
+async def test_the_listener_comes_back_after_its_session_is_ended(
+    cell: str, connection: Connection, rail: SandboxProcess, books: Books
+) -> None:
+    listening = (
+        "select pid from pg_stat_activity where query ilike 'listen%%' and datname = current_database()"
+    )
+    with WorkerProcess(cell, rail.base_url, *WAITS_LONG) as worker:
+        wait_for(lambda: bool(books.rows(listening)), "listening")
+        await asyncio.sleep(0.3)
+        await accept(connection, 2, wake=False)  # announced to nobody
+        await asyncio.sleep(0.3)
+        assert books.open_items() == 2
+        ended = books.rows(f"select l.pid, pg_terminate_backend(l.pid, 5000) from ({listening}) as l")
+        drained(books, seconds=10)
+        wait_for(lambda: bool(books.rows(listening)), "listening again")
+        assert books.rows(listening) != [(ended[0][0],)]
+        await accept(connection, 2)
+        drained(books, seconds=5)
+        assert (
+            len(worker.events("database_trouble_began")) == len(worker.events("database_trouble_ended")) == 1
+        )
+
+
+@pytest.mark.slow
+async def test_a_long_call_keeps_its_lease_by_renewal(
+    cell: str, connection: Connection, rail: SandboxProcess, books: Books
+) -> None:
+    rail.set_faults({"kind": "slow", "ms": 2_500})
+    arguments = ("--lease-ms", "1000", "--call-timeout-ms", "9000")
+    with (
+        WorkerProcess(cell, rail.base_url, *arguments),
+        WorkerProcess(cell, rail.base_url, *arguments),
+    ):
+        await accept(connection, 5)
+        drained(books)
+    assert books.check(rail) == {"DISPATCHED": 5}
+    assert books.states() == {"DISPATCHING": 5, "DISPATCHED": 5}
+
+
+async def test_a_stopped_worker_that_wakes_after_its_lease_writes_no_outcome(
+    cell: str, connection: Connection, rail: SandboxProcess, books: Books
+) -> None:
+    rail.set_faults({"kind": "slow", "ms": 400, "first": 1}, {"kind": "not_idempotent"})
+    arguments = ("--lease-ms", "1000", "--call-timeout-ms", "5000")
+    with WorkerProcess(cell, rail.base_url, *arguments) as sleeper:
+        (decision,) = await accept(connection, 1)
+        wait_for(lambda: called(rail, [decision]) == 1, "the rail has the call")
+        sleeper.signal(signal.SIGSTOP)
+        with WorkerProcess(cell, rail.base_url, *QUICK) as other:
+            drained(books)
+            reference = references([decision])[0]
+            story = books.story(reference)
+            assert story == ["DISPATCHING", "ZOMBIE_REQUEUE", "DISPATCHED"]
+            sleeper.signal(signal.SIGCONT)
+            late = "select count(*) from rails.rail_messages where claimed_by = %s and outcome = 'LEASE_LOST'"
+            wait_for(lambda: books.number(late, sleeper.worker_id) == 1, "its answer is kept as evidence")
+            assert books.story(reference) == story, "and changes nothing"
+            assert books.workers("DISPATCHED") == {other.worker_id}
+        await accept(connection, 1)
+        drained(books)
+        assert sleeper.events("answer_after_lease")
+    assert books.check(rail) == {"DISPATCHED": 2}
+
+
+@asynccontextmanager
+async def own_server() -> AsyncIterator[tuple[Cluster, str]]:
+    """A server of this test alone, which may be stopped and killed; with an established cell."""
+    cluster = Cluster()
+    try:
+        cluster.start()
+        url = cluster.server.url(cluster.empty())
+        yield cluster, url
+    finally:
+        cluster.stop()
+
+
+@pytest.mark.slow
+async def test_a_restarted_server_is_used_again_and_nothing_is_lost(rail: SandboxProcess) -> None:
+    rail.set_faults({"kind": "slow", "ms": 50}, {"kind": "not_idempotent"})
+    async with own_server() as (cluster, url):
+        await apply(url)
+        books = Books(url)
+        connection = await api.connect(url, application_name="test worker")
+        await establish(connection, policy_document())
+        arguments = ("--lease-ms", "2000", "--claim-batch", "20", "--in-flight", "40")
+        with WorkerProcess(url, rail.base_url, *arguments) as worker:
+            await accept(connection, 400)
+            await connection.close()
+            wait_for(lambda: books.states().get("DISPATCHED", 0) > 50, "working")
+            cluster.server.stop()
+            await asyncio.sleep(1.0)
+            cluster.server.start()
+            drained(books, seconds=30)
+            assert books.check(rail) == {"DISPATCHED": 400}
+            began = [event["loop"] for event in worker.events("database_trouble_began")]
+            assert len(began) == len(set(began)) <= 5, "one line for each loop's outage, not for each try"
+            assert sum(1 for _ in worker.events("answer_given_up")) == 0
+            worker.signal(signal.SIGTERM)
+            assert worker.wait(seconds=10) == 0
