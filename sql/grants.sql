@@ -41,7 +41,7 @@ grant usage on schema evidence to symphony_policy_owner, symphony_proxy_owner, s
 grant usage on schema policy to symphony_proxy_owner, symphony_outbox_owner, symphony_ingress_owner, symphony_ops_owner,
   symphony_evidence_owner, symphony_policy_admin, symphony_operator, symphony_ingest, symphony_executor;
 grant usage on schema outbox to symphony_ingress_owner, symphony_rails_owner, symphony_ops_owner, symphony_evidence_owner,
-  symphony_ingest, symphony_executor, symphony_maintainer;
+  symphony_ingest, symphony_executor, symphony_maintainer, symphony_operator;
 grant usage on schema ingress to symphony_ingest, symphony_ops_owner, symphony_evidence_owner;
 grant usage on schema rails to symphony_executor, symphony_policy_admin, symphony_ops_owner, symphony_evidence_owner;
 grant usage on schema ops to symphony_maintainer;
@@ -49,7 +49,7 @@ grant usage on schema ops to symphony_maintainer;
 -- 4. Contexts: a cross-context effect is an EXECUTE grant.
 grant execute on function core.now(), core.epoch_us(timestamptz), core.commitment(text[]), core.raise_error(text, jsonb),
   core.uuidv7_floor(timestamptz), core.canonical_json(jsonb),
-  core.canonical_number(numeric), core.get_cell(),
+  core.canonical_number(numeric), core.get_cell(), core.require_read_committed(),
   core.create_month_partition(text, text, date), core.list_month_partitioned()
   to symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner, symphony_outbox_owner, symphony_ingress_owner,
   symphony_rails_owner, symphony_routing_owner, symphony_ops_owner;
@@ -58,6 +58,7 @@ grant execute on function core.refuse_change()
   to symphony_evidence_owner, symphony_policy_owner, symphony_outbox_owner, symphony_ingress_owner, symphony_rails_owner;
 grant execute on function evidence.record_event(text, text, jsonb, text, uuid), evidence.open_cases(evidence.new_case[])
   to symphony_policy_owner, symphony_outbox_owner, symphony_rails_owner;
+grant execute on function policy.get_active() to symphony_ops_owner;
 grant execute on function policy.get_active(), policy.known_participants(text[]), policy.decide(policy.payment[])
   to symphony_outbox_owner, symphony_ingress_owner;
 grant execute on function policy.list_rails(), policy.list_participant_caps(), policy.list_halts(), policy.release_usage(policy.usage[])
@@ -65,7 +66,8 @@ grant execute on function policy.list_rails(), policy.list_participant_caps(), p
 grant execute on function outbox.lock_participants(text[]), outbox.find_recorded(outbox.intent[]), outbox.enqueue_batch(outbox.intent[]),
   outbox.payload_sha256(text, text, text, text, bigint, text, text, text, uuid, boolean)
   to symphony_ingress_owner;
-grant execute on function outbox.complete_outbox_attempts(text, outbox.result[]) to symphony_rails_owner;
+grant execute on function outbox.complete_outbox_attempts(text, outbox.result[]), outbox.report_late_answers(outbox.result[])
+  to symphony_rails_owner;
 grant execute on function ingress.ensure_partitions(text, date), outbox.ensure_partitions(text, date),
   rails.ensure_partitions(text, date), evidence.ensure_partitions(text, date) to symphony_ops_owner;
 
@@ -80,21 +82,25 @@ grant execute on function outbox.claim_outbox_batch(text, integer, text, interva
   to symphony_executor;
 grant execute on function policy.halt(policy.halt_scope, text, text, policy.halt_direction, text, text),
   policy.lift_halt(uuid, text, text), policy.list_halts(), evidence.open_case(text, text, uuid, jsonb, text),
-  evidence.decide_case(text, uuid, text, text, text, text)
+  evidence.decide_case(text, uuid, text, text, text, text), outbox.erase_parties(text, text, text, text)
   to symphony_operator;
 grant execute on function policy.propose(jsonb, text), policy.activate(integer, bytea, text), core.establish_cell(text, integer),
   rails.publish_response_classes(jsonb, text), policy.get_active()
   to symphony_policy_admin;
-grant execute on function ops.ensure_partitions(integer), ops.health(), outbox.repair_expired_leases(integer) to symphony_maintainer;
+grant execute on function ops.ensure_partitions(integer), ops.health(), ops.get_status(), ops.list_applied_files(),
+  outbox.repair_expired_leases(integer)
+  to symphony_maintainer;
 grant execute on function core.uuidv7_floor(timestamptz) to symphony_auditor;
 
 -- 6. Auditors read views; operators read the cases they decide.
-grant select on evidence.instruction_timeline, evidence.attestations, evidence.case_list, evidence.policy_history, evidence.halt_history
+grant select on evidence.instruction_timeline, evidence.attestations, evidence.refusals, evidence.outcomes, evidence.case_list,
+  evidence.policy_history, evidence.halt_history
   to symphony_auditor;
 grant select on evidence.case_list to symphony_operator;
 
 -- 7. The views' owner and the watch read the ledgers; they are NOLOGIN and reachable by no capability.
 grant select on ingress.ingress_attestations, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,
   rails.rail_messages, policy.policy_versions, policy.halts to symphony_evidence_owner;
-grant select on outbox.payment_outbox_pending, outbox.payment_outbox_in_flight, evidence.cases, evidence.case_decisions
+grant select on outbox.payment_outbox_pending, outbox.payment_outbox_in_flight, evidence.cases, evidence.case_decisions,
+  core.cell, core.schema_migration, core.schema_repeatable
   to symphony_ops_owner;

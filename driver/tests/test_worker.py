@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 from datetime import datetime
@@ -10,8 +11,8 @@ import pytest
 
 from symphony import api
 from symphony.api.connection import Connection
-from tests.payments import Books, accept, called, drained, references
-from tests.sandbox_process import PERSONAL, SandboxProcess
+from tests.payments import PARTICIPANTS, Books, accept, called, drained, references
+from tests.sandbox_process import PARTIES, PERSONAL, SandboxProcess
 from tests.worker_process import WorkerProcess, wait_for
 
 pytest_plugins = ("tests.payment_fixtures",)
@@ -137,6 +138,29 @@ async def test_killed_during_the_call(
         drained(books)
     assert books.check(rail) == {"DISPATCHED": 3}
     assert books.states()["ZOMBIE_REQUEUE"] == 3
+
+
+async def test_the_judge_sees_a_second_execution(
+    cell: str, connection: Connection, rail: SandboxProcess, books: Books
+) -> None:
+    with WorkerProcess(cell, rail.base_url):
+        (decision,) = await accept(connection, 1)
+        drained(books)
+    assert books.check(rail) == {"DISPATCHED": 1}
+    rail.set_faults({"kind": "not_idempotent"})
+    parties = json.loads(PARTIES)
+    payment = {
+        "reference": references([decision])[0],
+        "amount": "125.50",
+        "currency": "ZMW",
+        "purpose": "SALA",
+        "creditor": {**parties["creditor"], "participant_id": PARTICIPANTS[1]},
+        "debtor": parties["debtor"],
+        "remittance": parties["remittance"],
+    }
+    assert rail.call("POST", "/payments", payment)[0] == 200
+    with pytest.raises(AssertionError, match="not executed"):
+        books.check(rail)
 
 
 @pytest.mark.parametrize("session_dies", [False, True])

@@ -12,7 +12,7 @@ import structlog
 from symphony import logs
 from symphony.api.rails import RailAnswer
 from symphony.errors import DatabaseUnavailable, Invalid, OutcomeUnknown
-from tests.worker_bench import Bench, Clock, running, settings, until
+from tests.worker_bench import Bench, Clock, answer_for, running, settings, until
 
 
 @pytest.fixture
@@ -144,3 +144,16 @@ async def test_answers_that_come_while_one_batch_is_recorded_go_together() -> No
 
     await running(bench, steps)
     assert bench.record.recorded == [1, 30]
+
+
+async def test_two_answers_of_one_item_go_in_two_batches_in_their_order() -> None:
+    bench = Bench(settings())
+    (late,) = bench.put()
+    again = bench.leases.hold(late.claim, asked_at_s=bench.leases.now_s())
+    bench.completer.put(answer_for(again, code="NOT_FOUND"), again)
+    bench.put(3)
+
+    await running(bench, bench.drain)
+    assert bench.record.recorded == [4, 1]
+    assert [a.rail_code for a in bench.record.batches[1]] == ["NOT_FOUND"]
+    assert len(bench.settled) == 5

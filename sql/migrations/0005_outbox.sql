@@ -230,7 +230,7 @@ create type outbox.intent as (
 comment on type outbox.intent is 'An instruction on its way into the outbox. twin: an earlier item of the batch has the same key or id.';
 create type outbox.recorded as (
   item_no integer, same_content boolean, outbox_id uuid, sequence_id bigint, state text, received_at timestamptz,
-  policy_version integer, receipt_hash bytea
+  policy_version integer, receipt_hash bytea, attestation_id uuid
 );
 comment on type outbox.recorded is 'What was answered when the instruction was recorded; a replay repeats it.';
 create type outbox.outcome as (
@@ -246,7 +246,7 @@ comment on type outbox.result is 'A classified answer for one leased instruction
 create type outbox.lease as (participant_id text, outbox_id uuid, lease_token uuid);
 comment on type outbox.lease is 'A lease as its holder names it.';
 create type outbox.claim_room as (
-  free integer, cursor_due_at timestamptz, dispatch_halted boolean, participant_ids text[], participant_free integer[],
+  free integer, lease interval, cursor_due_at timestamptz, dispatch_halted boolean, participant_ids text[], participant_free integer[],
   full_participants text[], halted_senders text[], halted_receivers text[]
 );
 comment on type outbox.claim_room is 'Room under the caps, halts in force and the claim cursor (outbox.open_claim_gate).';

@@ -66,7 +66,9 @@ async def make_limit_table(connection: Connection) -> None:
     await connection.execute(_LIMIT_TABLE)
 
 
-async def insert_plain(connection: Connection, *, accounts: list[str], numbers: list[int], payloads: list[str]) -> None:
+async def insert_plain(
+    connection: Connection, *, accounts: list[str], numbers: list[int], payloads: list[str]
+) -> None:
     """One plain batched INSERT, committed: what the machine can do with the same bytes and durability."""
     await connection.execute(_LIMIT_INSERT, (accounts, numbers, payloads))
 

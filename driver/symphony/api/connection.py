@@ -73,6 +73,9 @@ def open_pool(
         min_size=min_size,
         max_size=max_size,
         timeout=acquire_timeout_s,
+        # A failed reconnection gives up at once and the next caller tries again, paced by its own back-off:
+        # the pool's would keep a service down for minutes after a long outage.
+        reconnect_timeout=0.0,
         name=application_name,
         open=False,
     )

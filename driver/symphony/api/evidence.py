@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from symphony.api.connection import Connection, call
 
@@ -20,6 +21,36 @@ class TimelineEntry:
     facts: dict[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class InstructionOutcome:
+    """A recorded instruction and its terminal outcome; `state` is None while it has none."""
+
+    instruction_id: str
+    outbox_id: UUID
+    sequence_id: int
+    currency: str
+    amount_minor: int
+    recorded_at: datetime
+    state: str | None
+    reason_code: str | None
+    rail_reference: str | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """A case that waits for a person's decision."""
+
+    case_id: UUID
+    kind: str
+    outbox_id: UUID | None
+    opened_at: datetime
+    next_action: str
+
+
+FIRST: Final = UUID(int=0)
+
+
 async def timeline(
     connection: Connection, *, participant_id: str, instruction_id: str
 ) -> list[TimelineEntry]:
@@ -32,3 +63,42 @@ async def timeline(
         connection, role="symphony_auditor", query=query, params=(participant_id, instruction_id)
     )
     return [TimelineEntry(*row) for row in rows]
+
+
+async def refusals(
+    connection: Connection, *, participant_id: str, instruction_id: str
+) -> list[TimelineEntry]:
+    """The decisions that recorded nothing under this id: what there is of an instruction that was refused."""
+    query = (
+        "select recorded_at, 'ATTESTATION', decision, null::integer, pg_catalog.jsonb_build_object('attestation_id',"
+        " attestation_id, 'reason_code', reason_code, 'client_id', client_id, 'body_sha256', body_sha256,"
+        " 'correlation_id', correlation_id, 'commitment', commitment) from evidence.refusals"
+        " where participant_id = %s and instruction_id = %s order by recorded_at"
+    )
+    rows = await call(
+        connection, role="symphony_auditor", query=query, params=(participant_id, instruction_id)
+    )
+    return [TimelineEntry(*row) for row in rows]
+
+
+async def outcomes(
+    connection: Connection, *, participant_id: str, after: UUID = FIRST, limit: int = 1_000
+) -> list[InstructionOutcome]:
+    """A participant's instructions in the order recorded, a page at a time: `after` is the last outbox_id seen."""
+    query = (
+        "select instruction_id, outbox_id, sequence_id, currency, amount_minor, recorded_at, state, reason_code,"
+        " rail_reference, ended_at from evidence.outcomes where participant_id = %s and outbox_id > %s"
+        " order by outbox_id limit %s"
+    )
+    rows = await call(connection, role="symphony_auditor", query=query, params=(participant_id, after, limit))
+    return [InstructionOutcome(*row) for row in rows]
+
+
+async def open_cases(connection: Connection, *, participant_id: str) -> list[OpenCase]:
+    """A participant's cases without a decision, oldest first."""
+    query = (
+        "select case_id, kind, outbox_id, opened_at, next_action from evidence.case_list"
+        " where participant_id = %s and decision is null order by opened_at"
+    )
+    rows = await call(connection, role="symphony_auditor", query=query, params=(participant_id,))
+    return [OpenCase(*row) for row in rows]

@@ -53,7 +53,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was recorded for one item. On REPLAY every field but `attestation_id` repeats the original answer."""
+    """What was recorded for one item. On REPLAY every field repeats the original answer."""
 
     decision: str
     reason_code: str | None

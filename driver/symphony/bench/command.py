@@ -52,8 +52,12 @@ def bench() -> None:
 
 
 @bench.command("core")
-@click.option("--database-url", default=None, help="An empty database of a superuser; default: a server of our own.")
-@click.option("--data", type=click.Path(path_type=Path), default=None, help="Data directory for our own server.")
+@click.option(
+    "--database-url", default=None, help="An empty database of a superuser; default: a server of our own."
+)
+@click.option(
+    "--data", type=click.Path(path_type=Path), default=None, help="Data directory for our own server."
+)
 @click.option("--history", default=10_000_000, show_default=True, help="Historical attempts to load first.")
 @click.option("--seconds", default=15.0, show_default=True, help="Seconds per phase.")
 @click.option("--batch", type=click.IntRange(1, 500), default=200, show_default=True, help="Rows per call.")
@@ -72,7 +76,11 @@ async def _core(dsn: str, options: core.CoreOptions) -> dict[str, Any]:
     attempts = await core.prepare(dsn, history_attempts=options.history_attempts, say=_say)
     report = await core.run(dsn, options, say=_say)
     async with await api.connect(dsn, application_name="bench settings") as connection:
-        return {"bench": "core", "history_attempts": attempts, "server": await sql.settings(connection)} | report
+        return {
+            "bench": "core",
+            "history_attempts": attempts,
+            "server": await sql.settings(connection),
+        } | report
 
 
 def _readable(report: dict[str, Any]) -> str:

@@ -119,9 +119,13 @@ class Tally:
     rows_by_half: tuple[int, int]
 
 
-async def record(dsn: str, *, seconds: float, batch: int, worker: int, barrier_at: float, rows: int | None = None) -> Tally:
+async def record(
+    dsn: str, *, seconds: float, batch: int, worker: int, barrier_at: float, rows: int | None = None
+) -> Tally:
     """Accept batches for `seconds`, or exactly `rows`."""
-    connection = await api.connect(dsn, application_name=f"bench record {worker}", statement_timeout_ms=60_000)
+    connection = await api.connect(
+        dsn, application_name=f"bench record {worker}", statement_timeout_ms=60_000
+    )
     # Made beforehand: in service the items come out of HTTP requests, which `bench http` measures.
     supply = make_items(rows or int(seconds * MOST_ITEMS_PER_SECOND), offset=0)
     time.sleep(max(0.0, barrier_at - time.time()))
@@ -146,7 +150,9 @@ async def drain(dsn: str, *, seconds: float, batch: int, worker: int, barrier_at
     started, cpu, done, calls, half = time.perf_counter(), time.process_time(), 0, [], 0
     while time.perf_counter() - started < seconds:
         before = time.perf_counter()
-        claims = await api.outbox.claim_outbox_batch(connection, worker=name, limit=batch, rail=RAIL, lease_ms=60_000)
+        claims = await api.outbox.claim_outbox_batch(
+            connection, worker=name, limit=batch, rail=RAIL, lease_ms=60_000
+        )
         if not claims:
             time.sleep(0.002)
             continue

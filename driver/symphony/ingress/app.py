@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from urllib.parse import unquote
 
 import structlog
@@ -175,8 +174,7 @@ class Ingress:
 
     async def _attest_unrecordable(self, item: Item) -> Decision:
         """Attest, without its fields, an item that the database cannot store; the client gets a 500."""
-        attested = await self._batcher.submit(without_fields(item, reject_reason="ITEM_INVALID"))
-        return replace(attested, reason_code="ITEM_UNRECORDABLE")
+        return await self._batcher.submit(without_fields(item, reject_reason="ITEM_UNRECORDABLE"))
 
     async def _reject(
         self, refusal: Refusal, visit: Visit, instruction_id: str | None, idempotency_key: str | None

@@ -79,6 +79,9 @@ REGISTERED: dict[str, Reason] = {
     "LIMIT_DAY_VALUE": Reason(
         422, "the participant's value for the day would be exceeded", "wait for the next day"
     ),
+    "ITEM_UNRECORDABLE": Reason(
+        500, "the database cannot store the instruction", "report the correlation id"
+    ),
     "UNREGISTERED_REASON": Reason(
         500, "the ingress gave a reason that is not registered", "register it in core.reasons"
     ),
@@ -106,9 +109,6 @@ TRANSIENT: dict[str, Reason] = {
         404,
         "the participant has no instruction of this id",
         "check the id; unanswered requests may be retried",
-    ),
-    "ITEM_UNRECORDABLE": Reason(
-        500, "the database cannot store the instruction", "report the correlation id"
     ),
     "INTERNAL_ERROR": Reason(
         500, "the ingress failed; the instruction may be recorded", "retry with the same key, and report"

@@ -119,9 +119,6 @@ async def start(
         recorder=recorder,
         metrics=metrics,
     )
-    # A failed reconnection gives up at once and the next request tries again, paced by the breaker's probes:
-    # the pool's own back-off would keep the ingress down for minutes after a long outage.
-    pool.reconnect_timeout = 0.0
     await pool.open()
     try:
         runner, bound_port = await _listen(ingress, host=host, port=port, settings=settings, metrics=metrics)

@@ -16,10 +16,9 @@ from xml.sax.saxutils import escape
 PARTICIPANT_BY_AGENT: Final = {
     "XAAAZMLX": "ZM-BANK-A",
     "XBBBZMLX": "ZM-BANK-B",
-    "XCCCZMLX": "ZM-BANK-C",
-    "XDDDZMLX": "ZM-BANK-D",
+    "XCCCZMLX": "ZM-MOMO-C",
 }
-"""Fictional BICs of the sample banks; what `symphony submit --participants` takes."""
+"""Fictional BICs of the participants of scripts/demo.policy.json; what `symphony submit --participants` takes."""
 
 _AGENTS: Final = tuple(PARTICIPANT_BY_AGENT)
 _GIVEN: Final = ("Fictional", "Sample", "Invented", "Example", "Imaginary", "Pretend")

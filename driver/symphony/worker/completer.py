@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 
@@ -88,7 +89,7 @@ class Completer:
         """Record answers until cancelled."""
         while True:
             await self._wait_until_due()
-            batch = [self._waiting.popleft() for _ in range(min(self._batch_limit, len(self._waiting)))]
+            batch = self._take_batch()
             await self._flush(batch)
             if not self._waiting:
                 self._arrived.clear()
@@ -111,6 +112,24 @@ class Completer:
                 await self._full.wait()
         except TimeoutError:
             return
+
+    def _take_batch(self) -> list[Answered]:
+        """The oldest answers, one for an item: the database matches a batch's outcomes by item.
+
+        Two of one item wait together when this process lost a lease, claimed the item again as an enquiry,
+        and the late call and the enquiry end at once; the later one goes with the next batch.
+        """
+        batch: dict[tuple[str, UUID], Answered] = {}
+        deferred: list[Answered] = []
+        while self._waiting and len(batch) < self._batch_limit:
+            item = self._waiting.popleft()
+            key = (item.answer.participant_id, item.answer.outbox_id)
+            if key in batch:
+                deferred.append(item)
+            else:
+                batch[key] = item
+        self._waiting.extendleft(reversed(deferred))
+        return list(batch.values())
 
     async def _flush(self, batch: list[Answered]) -> None:
         self._last_flush_s = started_s = self._loop.time()

@@ -16,6 +16,7 @@ declare
   v_row outbox.recorded;
   r record;
 begin
+  perform core.require_read_committed();
   if p_items is null or cardinality(p_items) not between 1 and 500 or array_position(p_items, null) is not null then
     perform core.raise_error(case when cardinality(p_items) between 1 and 500 then 'SV501' else 'SV401' end,
       jsonb_build_object('items', cardinality(p_items), 'least', 1, 'most', 500));
@@ -81,4 +82,4 @@ alter function ingress.accept(ingress.item[]) owner to symphony_ingress_owner;
 revoke all on function ingress.accept(ingress.item[]) from public;
 comment on function ingress.accept(ingress.item[]) is
 $$Decides 1 to 500 requests and records every decision: an attestation each, and for ACCEPT the instruction, its idempotency, its sequence and its queue row. Returns a row per item: ACCEPT, REPLAY (the original answer) or REJECT with the first failing rule: form, IDEMPOTENCY_CONFLICT, then policy.decides order. A replay is recognised before halts and limits, so it gets the same answer in any state. Answer the client after COMMIT only.
-Callers: symphony_ingest. Writes: ingress_attestations; payment_instructions, instruction_parties, idempotency_ledger, payment_outbox_pending, limit_usage through their owners. Locks: the participants sequence rows, sorted, to the end of the transaction; usage rows. Raises: SV401 batch bounds, SV501 null item, SR201 no active policy, SX003 no cell. Idempotent: yes, per participant and idempotency key.$$;
+Callers: symphony_ingest. Writes: ingress_attestations; payment_instructions, instruction_parties, idempotency_ledger, payment_outbox_pending, limit_usage through their owners. Locks: the participants sequence rows, sorted, to the end of the transaction; usage rows. Raises: SV401 batch bounds, SV501 null item, SR201 no active policy, SX003 no cell, SV003. Idempotent: yes, per participant and idempotency key.$$;

@@ -13,7 +13,7 @@ begin
   return query
   select j.item_no,
     case when j.reason is not null then 'REJECT' when (j.recorded).outbox_id = j.outbox_id then 'ACCEPT' else 'REPLAY' end::ingress.decision,
-    j.reason, j.attestation_id,
+    j.reason, coalesce((j.recorded).attestation_id, j.attestation_id),
     (j.recorded).outbox_id, (j.recorded).sequence_id, (j.recorded).state, (j.recorded).received_at, (j.recorded).policy_version,
     (j.recorded).receipt_hash
   from (

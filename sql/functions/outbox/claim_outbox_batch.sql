@@ -1,4 +1,4 @@
-create or replace function outbox.claim_outbox_batch(p_worker text, p_limit integer, p_rail text, p_lease interval)
+create or replace function outbox.claim_outbox_batch(p_worker text, p_limit integer, p_rail text, p_lease interval default null)
 returns table (
   participant_id text, outbox_id uuid, sequence_id bigint, instruction_id text, rail text, action outbox.next_action,
   attempt_no smallint, lease_token uuid, lease_expires_at timestamptz, claimed_at timestamptz, accepted_at timestamptz,
@@ -18,12 +18,14 @@ as $$
 declare
   v_now timestamptz;
   v_now_us text;
+  v_expires timestamptz;
   v_token uuid := gen_random_uuid();
   v_room outbox.claim_room;
 begin
-  perform outbox.check_worker_call(p_worker => p_worker, p_items => p_limit, p_lease => p_lease);
+  perform outbox.check_worker_call(p_worker => p_worker, p_items => p_limit, p_lease => coalesce(p_lease, '1 minute'));
   v_room := outbox.open_claim_gate(p_rail => p_rail, p_limit => p_limit);
   v_now := core.now();
+  v_expires := v_now + coalesce(p_lease, v_room.lease);
   v_now_us := core.epoch_us(v_now);
 
   return query
@@ -54,7 +56,7 @@ begin
     select t.participant_id, t.outbox_id, t.sequence_id, t.parent_attestation_id, t.rail, t.creditor_participant_id,
       t.currency, t.amount_minor, t.limit_day, t.created_at, t.last_sent_at, t.next_action,
       t.attempt_no + (t.next_action = 'DISPATCH')::integer, t.retries_used, t.enquiries_used,
-      t.entry_no + (t.next_action = 'DISPATCH')::integer, p_worker, v_now, v_token, v_now + p_lease
+      t.entry_no + (t.next_action = 'DISPATCH')::integer, p_worker, v_now, v_token, v_expires
     from taken as t
   ), attempt as (
     insert into outbox.payment_outbox_attempts (participant_id, outbox_id, entry_no, attempt_no, state, action,
@@ -74,7 +76,7 @@ begin
     where g.rail = p_rail
   )
   select t.participant_id, t.outbox_id, t.sequence_id, i.instruction_id, t.rail, t.next_action,
-    (t.attempt_no + (t.next_action = 'DISPATCH')::integer)::smallint, v_token, v_now + p_lease, v_now, t.created_at, t.due_at,
+    (t.attempt_no + (t.next_action = 'DISPATCH')::integer)::smallint, v_token, v_expires, v_now, t.created_at, t.due_at,
     t.amount_minor, t.currency, t.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, y.parties
   from taken as t
   join outbox.payment_instructions as i on i.participant_id = t.participant_id and i.outbox_id = t.outbox_id
@@ -84,5 +86,5 @@ $$;
 alter function outbox.claim_outbox_batch(text, integer, text, interval) owner to symphony_outbox_owner;
 revoke all on function outbox.claim_outbox_batch(text, integer, text, interval) from public;
 comment on function outbox.claim_outbox_batch(text, integer, text, interval) is
-$$Leases up to p_limit due items of a rail, oldest due first, within the global, rail and participant caps; halted ones wait. Takes the queue row away, writes the lease and (for DISPATCH) the DISPATCHING row in the same statement.
+$$Leases up to p_limit due items of a rail, oldest due first, within the global, rail and participant caps; halted ones wait. Without p_lease the policy's lease of the rail holds. Takes the queue row away, writes the lease and (for DISPATCH) the DISPATCHING row in the same statement.
 Callers: symphony_executor. Writes: payment_outbox_pending, payment_outbox_in_flight, payment_outbox_attempts, claim_gate. Locks: the claim gate until commit (claims are one after another, so caps are exact), queue rows with SKIP LOCKED. Raises: SV401 p_limit not in 1..1000, SV402, SV403, SN401. Idempotent: no.$$;

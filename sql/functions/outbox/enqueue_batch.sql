@@ -48,7 +48,7 @@ begin
       c.amount_minor, c.limit_day, v_now, v_now, 'DISPATCH'
     from committed as c
   )
-  select c.item_no, true, c.outbox_id, c.sequence_id, 'PENDING', c.received_at, c.policy_version, c.commitment
+  select c.item_no, true, c.outbox_id, c.sequence_id, 'PENDING', c.received_at, c.policy_version, c.commitment, c.attestation_id
   from committed as c
   order by c.item_no;
 end

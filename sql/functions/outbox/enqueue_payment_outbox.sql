@@ -13,6 +13,7 @@ declare
   v_known outbox.recorded;
   v_reason text;
 begin
+  perform core.require_read_committed();
   select a.policy_version, a.limit_day into v_policy from policy.get_active() as a;
   if not found then
     perform core.raise_error('SR201');

@@ -17,7 +17,7 @@ begin
   return query
   update outbox.payment_outbox_in_flight as f
   set lease_expires_at = greatest(f.lease_expires_at, v_now + p_lease)
-  from unnest(p_leases) as g
+  from (select l.* from unnest(p_leases) as l order by l.participant_id, l.outbox_id) as g  -- the order in which completion locks
   where f.participant_id = g.participant_id and f.outbox_id = g.outbox_id
     and f.claimed_by = p_worker and f.lease_token = g.lease_token and f.lease_expires_at > v_now
   returning f.participant_id, f.outbox_id, f.lease_expires_at;

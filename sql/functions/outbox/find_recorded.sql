@@ -22,7 +22,7 @@ begin
   select f.item_no,
     p.payload_sha256 = f.payload_sha256
       and (y.salt is null or p.parties_commitment = sha256(y.salt || convert_to(f.parties, 'UTF8'))),
-    p.outbox_id, p.sequence_id, p.initial_state, p.received_at, p.policy_version, p.commitment
+    p.outbox_id, p.sequence_id, p.initial_state, p.received_at, p.policy_version, p.commitment, p.attestation_id
   from found as f
   join outbox.payment_instructions as p on p.participant_id = f.participant_id and p.outbox_id = f.outbox_id
   join outbox.instruction_parties as y on y.participant_id = f.participant_id and y.outbox_id = f.outbox_id;

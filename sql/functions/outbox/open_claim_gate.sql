@@ -12,6 +12,7 @@ declare
   v_in_flight integer;
   v_in_flight_rail integer;
 begin
+  perform core.require_read_committed();
   select r.* into v_rail from policy.list_rails() as r where r.rail = p_rail;
   if not found then
     perform core.raise_error('SN401', jsonb_build_object('rail', p_rail));
@@ -49,6 +50,7 @@ begin
   into v_room.dispatch_halted, v_room.halted_senders, v_room.halted_receivers
   from policy.list_halts() as h;
 
+  v_room.lease := v_rail.lease_ms * interval '1 millisecond';
   v_room.cursor_due_at := case when v_gate.full_scan_at > v_now - interval '1 second' then v_gate.cursor_due_at else '-infinity' end;
   return v_room;
 end
@@ -57,4 +59,4 @@ alter function outbox.open_claim_gate(text, integer) owner to symphony_outbox_ow
 revoke all on function outbox.open_claim_gate(text, integer) from public;
 comment on function outbox.open_claim_gate(text, integer) is
 $$Takes the claim gate and says what a claim may take: room under the caps, halts, and where the live end of the queue begins.
-Callers: outbox.claim_outbox_batch. Writes: claim_gate. Locks: all claim_gate rows in name order until commit. Raises: SN401. Idempotent: no.$$;
+Callers: outbox.claim_outbox_batch. Writes: claim_gate. Locks: all claim_gate rows in name order until commit. Raises: SN401 rail not in the policy, SV003. Idempotent: no.$$;

@@ -9,6 +9,9 @@ declare
   v_now timestamptz := core.now();
   v_now_us text := core.epoch_us(v_now);
 begin
+  perform outbox.report_late_answers(p_results => array(
+    select r from unnest(p_results) as r
+    where not exists (select from unnest(p_outcomes) as o where o.participant_id = r.participant_id and o.outbox_id = r.outbox_id)));
   return query
   with seen as materialized (
     select a.*, (p_results[a.n]).answer_class as answer_class, uuidv7() as message_id,
@@ -33,5 +36,5 @@ $$;
 alter function rails.record_messages(text, rails.answer[], outbox.result[], outbox.outcome[]) owner to symphony_rails_owner;
 revoke all on function rails.record_messages(text, rails.answer[], outbox.result[], outbox.outcome[]) from public;
 comment on function rails.record_messages(text, rails.answer[], outbox.result[], outbox.outcome[]) is
-$$Keeps the exchanges that ended nothing: uncertain answers, and answers of a worker whose lease was lost (evidence, though they change no state).
+$$Keeps the exchanges that ended nothing: uncertain answers, and answers of a worker whose lease was lost (evidence, though they change no state; contradictions open a case).
 Callers: rails.record_answers. Writes: rail_messages. Locks: none. Raises: nothing. Idempotent: no.$$;
