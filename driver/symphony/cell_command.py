@@ -15,9 +15,7 @@ _CELL_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 def _check_cell_id(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not _CELL_ID.fullmatch(value):
-        raise click.BadParameter(
-            "give 1 to 32 of a-z, 0-9 and -, the first no -; the home_cell_id of the policy"
-        )
+        raise click.BadParameter("give 1 to 32 of a-z, 0-9 and -, the first no -; the home_cell_id of the policy")
     return value
 
 
@@ -28,9 +26,7 @@ def cell() -> None:
 
 @cell.command()
 @click.option("--cell-id", required=True, callback=_check_cell_id, help="The home_cell_id of the policy.")
-@click.option(
-    "--epoch", type=click.IntRange(1, 2**31 - 1), required=True, help="Raised after a participant has moved."
-)
+@click.option("--epoch", type=click.IntRange(1, 2**31 - 1), required=True, help="Raised after a participant has moved.")
 @database_url_option
 def establish(*, cell_id: str, epoch: int, database_url: str) -> None:
     """Name this database's cell, or raise its epoch (login: symphony_policy_admin). Twice changes nothing.

@@ -46,9 +46,7 @@ def logins() -> None:
     help="Whom to give logins: the URL of a superuser.",
 )
 @click.option("--dev", is_flag=True, help="Yes, this is a development database.")
-@click.option(
-    "--suffix", default="dev", show_default=True, callback=_check_suffix, help="symphony_ingest_SUFFIX, ..."
-)
+@click.option("--suffix", default="dev", show_default=True, callback=_check_suffix, help="symphony_ingest_SUFFIX, ...")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -79,9 +77,7 @@ async def _create(database_url: str, *, suffix: str) -> tuple[dict[str, str], in
         for capability in CAPABILITIES:
             login, password = f"{capability}_{suffix}", secrets.token_urlsafe(24)
             created += await create_login(connection, login=login, capability=capability, password=password)
-            urls[capability] = _url_of(
-                database_url, login=login, password=password, dbname=connection.info.dbname
-            )
+            urls[capability] = _url_of(database_url, login=login, password=password, dbname=connection.info.dbname)
     return urls, created
 
 

@@ -74,9 +74,7 @@ def status(context: click.Context, /, *, database_url: str, sql_dir: Path, as_js
 def schema_of(sources: Sources, files: list[AppliedFile]) -> Schema:
     """Compare a release's files with those in force."""
     migrations = tuple(
-        AppliedMigration(file.version, file.name or "", file.sha256)
-        for file in files
-        if file.version is not None
+        AppliedMigration(file.version, file.name or "", file.sha256) for file in files if file.version is not None
     )
     repeatables = {file.path: file.sha256 for file in files if file.version is None}
     granted_at = [file.applied_at for file in files if file.path == GRANTS]
@@ -117,9 +115,7 @@ def facts_of(found: Status, schema: Schema, samples: list[HealthSample]) -> dict
         "policy_version": found.policy_version,
         "policy_sha256": found.policy_checksum.hex() if found.policy_checksum else None,
         "policy_activated_at": activated.isoformat() if activated else None,
-        "partitions_ahead_months": int(
-            min((sample.value for sample in of("partitions_ahead_months")), default=0)
-        ),
+        "partitions_ahead_months": int(min((sample.value for sample in of("partitions_ahead_months")), default=0)),
         "queued": total("outbox_pending_depth"),
         "queued_enquiries": int(
             sum(s.value for s in of("outbox_pending_depth") if s.labels.get("action") == "ENQUIRE")
@@ -158,9 +154,7 @@ def problems(found: Status, schema: Schema, facts: dict[str, Any]) -> list[str]:
             " and that nothing is halted"
         )
     if facts["leases_expired"]:
-        wrong.append(
-            f"{facts['leases_expired']} leases have expired and are not taken back; see that a worker runs"
-        )
+        wrong.append(f"{facts['leases_expired']} leases have expired and are not taken back; see that a worker runs")
     return wrong
 
 

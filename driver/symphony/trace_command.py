@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
@@ -31,7 +33,6 @@ _SHOWN: Final = (
     "policy_version",
     "pop_mode",
     "db_role",
-    "client_id",
     "claimed_by",
     "latency",
     "maker",
@@ -39,13 +40,13 @@ _SHOWN: Final = (
     "actor",
     "next_action",
     "case_id",
-    "attestation_id",
     "outbox_id",
     "body_sha256",
     "request_sha256",
     "response_sha256",
 )
 _SHORT: Final = 12
+_WIDTH: Final = 118
 
 
 @click.command("trace")
@@ -66,13 +67,9 @@ def trace(*, instruction_id: str, participant_id: str, as_json: bool, database_u
             raise click.UsageError(f"{name} must be {form.says}")
 
     async def work(connection: Connection) -> list[TimelineEntry]:
-        found = await evidence.timeline(
-            connection, participant_id=participant_id, instruction_id=instruction_id
-        )
+        found = await evidence.timeline(connection, participant_id=participant_id, instruction_id=instruction_id)
         if not found:
-            found = await evidence.refusals(
-                connection, participant_id=participant_id, instruction_id=instruction_id
-            )
+            found = await evidence.refusals(connection, participant_id=participant_id, instruction_id=instruction_id)
         if not found:
             raise OperatorError(
                 "INSTRUCTION_UNKNOWN",
@@ -89,20 +86,32 @@ def trace(*, instruction_id: str, participant_id: str, as_json: bool, database_u
         click.echo(json.dumps(answer, default=str))
         return
     click.echo(f"{instruction_id} of {participant_id}, {len(entries)} steps, times in UTC")
-    for line in lines(entries):
+    width = max(_WIDTH, shutil.get_terminal_size((_WIDTH, 24)).columns)
+    for line in lines(entries, width=width):
         click.echo(line)
 
 
-def lines(entries: Iterable[TimelineEntry]) -> Iterator[str]:
-    """One line a step: when, seconds since the first step, what, state, key facts."""
-    first = None
+def lines(entries: Iterable[TimelineEntry], *, width: int = _WIDTH) -> Iterator[str]:
+    """A step: when, seconds since the first step, what, state, key facts; `width` columns at most."""
+    first: datetime | None = None
     for entry in entries:
         at = entry.happened_at.astimezone(UTC)
+        if first is None or at.date() != first.date():
+            yield f"  {at:%Y-%m-%d}"
         first = first or at
-        when = f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} {(at - first).total_seconds():+9.3f} s"
-        attempt = f"attempt {entry.attempt_no}, " if entry.attempt_no is not None else ""
-        said = attempt + ", ".join(_facts(entry.facts))
-        yield f"  {when}  {entry.kind:<12}  {entry.state or '-':<14}  {said.rstrip(', ')}".rstrip()
+        when = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} {(at - first).total_seconds():+9.3f} s"
+        head = f"  {when}  {entry.kind:<12}  {entry.state or '-':<14}  "
+        facts = list(_facts(entry.facts))
+        if entry.attempt_no is not None:
+            facts.insert(0, f"attempt {entry.attempt_no}")
+        yield from textwrap.wrap(
+            ", ".join(facts) or "-",
+            width=width,
+            initial_indent=head,
+            subsequent_indent=" " * len(head),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _facts(facts: dict[str, Any]) -> Iterator[str]:

@@ -173,7 +173,7 @@ async def test_a_restarted_server_is_used_again_and_nothing_is_lost(rail: Sandbo
     rail.set_faults({"kind": "slow", "ms": 50}, {"kind": "not_idempotent"})
     async with own_server() as (cluster, url):
         await apply(url)
-        books = Books(url)
+        books = Books.beginning_now(url)
         connection = await api.connect(url, application_name="test worker")
         await establish(connection, policy_document())
         arguments = ("--lease-ms", "2000", "--claim-batch", "20", "--in-flight", "40")

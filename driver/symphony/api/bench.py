@@ -26,8 +26,8 @@ with made as materialized (
   insert into ingress.ingress_attestations (participant_id, attestation_id, decision, tenant_id, cell_id, cell_epoch,
     instruction_id, outbox_id, pop_mode, body_sha256, policy_version, policy_checksum, db_role, correlation_id,
     received_at, verified_at, recorded_at, commitment)
-  select m.participant_id, m.attestation_id, 'ACCEPT', 'bench', 'bench', 1, 'H-' || m.random_id, m.outbox_id, 'DEV_HEADER',
-    m.digest, 1, m.digest, 'symphony_ingest', m.random_id, now(), now(), now(), m.digest
+  select m.participant_id, m.attestation_id, 'ACCEPT', 'bench', 'bench', 1, 'H-' || m.random_id, m.outbox_id,
+    'DEV_HEADER', m.digest, 1, m.digest, 'symphony_ingest', m.random_id, now(), now(), now(), m.digest
   from made as m
 ), ledger as (
   insert into outbox.idempotency_ledger (participant_id, instruction_id, idempotency_key, outbox_id)
@@ -115,8 +115,8 @@ async def counters(connection: Connection) -> Counters:
         " where schemaname in ('ingress', 'outbox', 'policy', 'rails', 'evidence'))"
     )
     row = await cursor.fetchone()
-    assert row is not None
-    return Counters(wal_bytes=row[0], rows_inserted=row[1])
+    wal_bytes, rows_inserted = row or (0, 0)
+    return Counters(wal_bytes=wal_bytes, rows_inserted=rows_inserted)
 
 
 async def count_attempts(connection: Connection) -> int:
@@ -126,8 +126,7 @@ async def count_attempts(connection: Connection) -> int:
         " where oid in (select inhrelid from pg_inherits where inhparent = 'outbox.payment_outbox_attempts'::regclass)"
     )
     row = await cursor.fetchone()
-    assert row is not None
-    return int(row[0])
+    return int(row[0]) if row else 0
 
 
 async def settings(connection: Connection) -> dict[str, str]:

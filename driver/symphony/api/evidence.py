@@ -51,23 +51,17 @@ class OpenCase:
 FIRST: Final = UUID(int=0)
 
 
-async def timeline(
-    connection: Connection, *, participant_id: str, instruction_id: str
-) -> list[TimelineEntry]:
+async def timeline(connection: Connection, *, participant_id: str, instruction_id: str) -> list[TimelineEntry]:
     """Everything recorded about one instruction, in order."""
     query = (
         "select happened_at, kind, state, attempt_no, facts from evidence.instruction_timeline"
         " where participant_id = %s and instruction_id = %s order by happened_at, step_no"
     )
-    rows = await call(
-        connection, role="symphony_auditor", query=query, params=(participant_id, instruction_id)
-    )
+    rows = await call(connection, role="symphony_auditor", query=query, params=(participant_id, instruction_id))
     return [TimelineEntry(*row) for row in rows]
 
 
-async def refusals(
-    connection: Connection, *, participant_id: str, instruction_id: str
-) -> list[TimelineEntry]:
+async def refusals(connection: Connection, *, participant_id: str, instruction_id: str) -> list[TimelineEntry]:
     """The decisions that recorded nothing under this id: what there is of an instruction that was refused."""
     query = (
         "select recorded_at, 'ATTESTATION', decision, null::integer, pg_catalog.jsonb_build_object('attestation_id',"
@@ -75,9 +69,7 @@ async def refusals(
         " 'correlation_id', correlation_id, 'commitment', commitment) from evidence.refusals"
         " where participant_id = %s and instruction_id = %s order by recorded_at"
     )
-    rows = await call(
-        connection, role="symphony_auditor", query=query, params=(participant_id, instruction_id)
-    )
+    rows = await call(connection, role="symphony_auditor", query=query, params=(participant_id, instruction_id))
     return [TimelineEntry(*row) for row in rows]
 
 

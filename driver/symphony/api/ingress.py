@@ -66,16 +66,24 @@ class Decision:
     receipt_hash: bytes | None
 
 
-_COLUMN_TYPES = (
-    "text text text text text text int8 text text text uuid bool text text bytea text text text bytea text text bytea"
-    " text text text uuid timestamptz timestamptz text"
-).split()
+_TYPES = {
+    "amount_minor": "int8",
+    "uetr": "uuid",
+    "correlation_id": "uuid",
+    "requires_proxy": "bool",
+    "cert_sha256": "bytea",
+    "token_jti_sha256": "bytea",
+    "body_sha256": "bytea",
+    "received_at": "timestamptz",
+    "verified_at": "timestamptz",
+}
+_FIELD_NAMES = tuple(field.name for field in fields(Item))
+_ARRAYS = ", ".join(f"unnest(%b::{_TYPES.get(name, 'text')}[])" for name in _FIELD_NAMES)
 _ACCEPT = (
     "select a.decision::text, a.reason_code, a.attestation_id, a.outbox_id, a.sequence_id, a.state, a.received_at,"
     " a.policy_version, a.receipt_hash from ingress.accept(p_items => (select array_agg(row(u.*)::ingress.item)"
-    f" from rows from ({', '.join(f'unnest(%b::{t}[])' for t in _COLUMN_TYPES)}) as u)) as a order by a.item_no"
+    f" from rows from ({_ARRAYS}) as u)) as a order by a.item_no"
 )
-_FIELD_NAMES = tuple(field.name for field in fields(Item))
 
 
 def _column(items: Sequence[Item], name: str) -> list[object] | None:

@@ -26,7 +26,9 @@ _ATTRIBUTES = "login noinherit nosuperuser nocreatedb nocreaterole noreplication
 
 async def may_act_as(connection: Connection, *, capability: str) -> bool | None:
     """Whether this login may SET ROLE to the capability; None when the cluster has no such role."""
-    query = "select pg_catalog.pg_has_role(session_user, r.oid, 'SET') from pg_catalog.pg_roles as r where r.rolname = %s"
+    query = (
+        "select pg_catalog.pg_has_role(session_user, r.oid, 'SET') from pg_catalog.pg_roles as r where r.rolname = %s"
+    )
     try:
         cursor = await connection.execute(query, (capability,))
         row = await cursor.fetchone()
@@ -51,9 +53,7 @@ async def create_login(connection: Connection, *, login: str, capability: str, p
             exists = await _check_name(connection, login=login, capability=capability)
             verb = "alter" if exists else "create"
             statement = f"{verb} role {{}} with {_ATTRIBUTES} password {{}}"
-            await connection.execute(
-                sql.SQL(statement).format(sql.Identifier(login), sql.Literal(verifier.decode()))
-            )
+            await connection.execute(sql.SQL(statement).format(sql.Identifier(login), sql.Literal(verifier.decode())))
             if exists:
                 await _forget_the_past(connection, login=login)
             await connection.execute(

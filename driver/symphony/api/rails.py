@@ -38,7 +38,8 @@ class Outcome:
     reason_code: str | None
 
 
-_COLUMN_TYPES = "text uuid uuid text text text text int8 text bytea bytea int8".split()
+_TEXT, _UUID, _INT8, _BYTEA = "text", "uuid", "int8", "bytea"
+_COLUMN_TYPES = (_TEXT, _UUID, _UUID, _TEXT, _TEXT, _TEXT, _TEXT, _INT8, _TEXT, _BYTEA, _BYTEA, _INT8)
 _RECORD = (
     "select participant_id, outbox_id, outcome, reason_code from rails.record_answers(p_worker => %b, p_answers =>"
     " (select array_agg(row(u.*)::rails.answer)"

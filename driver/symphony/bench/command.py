@@ -13,9 +13,9 @@ from typing import Any
 
 import click
 
-from symphony import api
+from symphony import api, migrate
 from symphony.api import bench as sql
-from symphony.bench import core
+from symphony.bench import core, http
 from symphony.operator_error import reported
 from symphony.postgres import Server
 
@@ -72,6 +72,19 @@ def core_command(
     click.echo(json.dumps(report, indent=2) if as_json else _readable(report))
 
 
+@bench.command("http")
+@click.option("--database-url", default=None, help="An empty database of a superuser; default: a server of our own.")
+@click.option("--seconds", default=10.0, show_default=True, help="Seconds per phase.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output.")
+def http_command(database_url: str | None, seconds: float, as_json: bool) -> None:
+    """Single-instruction POSTs through the ingress, saturated and at half load."""
+    with reported(), _server(database_url, None) as dsn:
+        asyncio.run(migrate.apply(dsn))
+        asyncio.run(http.prepare(dsn))
+        report = {"bench": "http"} | http.run(dsn, seconds=seconds, say=_say)
+    click.echo(json.dumps(report, indent=2) if as_json else _readable_http(report))
+
+
 async def _core(dsn: str, options: core.CoreOptions) -> dict[str, Any]:
     attempts = await core.prepare(dsn, history_attempts=options.history_attempts, say=_say)
     report = await core.run(dsn, options, say=_say)
@@ -94,3 +107,18 @@ def _readable(report: dict[str, Any]) -> str:
             f"  {found['wal_bytes_per_row']:,.0f} B WAL, {found['rows_inserted_per_row']} rows each"
         )
     return "\n".join(lines)
+
+
+def _readable_http(report: dict[str, Any]) -> str:
+    full, half = report["saturation"], report["half_load"]
+    return "\n".join(
+        [
+            f"machine limit (same server, nothing behind)  {report['machine_limit']['requests_per_s']:>8,.0f}/s",
+            f"saturation, {report['connections']} connections                   {full['requests_per_s']:>8,.0f}/s"
+            f"  ratio {full['ratio_to_machine_limit']:.3f}  p50 {full['p50_ms']} ms  p99 {full['p99_ms']} ms",
+            f"per ingress core                             {full['requests_per_s_per_ingress_core']:>8,.0f}/s"
+            f"  ({full['ingress_cpu_us_per_request']} us of CPU a request)",
+            f"half load                                    {half['requests_per_s']:>8,.0f}/s"
+            f"  p50 {half['p50_ms']} ms  p99 {half['p99_ms']} ms",
+        ]
+    )

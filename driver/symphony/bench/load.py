@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import time
@@ -128,7 +129,7 @@ async def record(
     )
     # Made beforehand: in service the items come out of HTTP requests, which `bench http` measures.
     supply = make_items(rows or int(seconds * MOST_ITEMS_PER_SECOND), offset=0)
-    time.sleep(max(0.0, barrier_at - time.time()))
+    await asyncio.sleep(max(0.0, barrier_at - time.time()))
     started, cpu, done, calls, half = time.perf_counter(), time.process_time(), 0, [], 0
     while done < len(supply) and (rows is not None or time.perf_counter() - started < seconds):
         items = supply[done : done + batch]
@@ -146,7 +147,7 @@ async def drain(dsn: str, *, seconds: float, batch: int, worker: int, barrier_at
     """Claim and complete batches for `seconds`; the pretended rail accepts at once."""
     connection = await api.connect(dsn, application_name=f"bench drain {worker}", statement_timeout_ms=60_000)
     name = f"bench-{worker}-{os.getpid()}"
-    time.sleep(max(0.0, barrier_at - time.time()))
+    await asyncio.sleep(max(0.0, barrier_at - time.time()))
     started, cpu, done, calls, half = time.perf_counter(), time.process_time(), 0, [], 0
     while time.perf_counter() - started < seconds:
         before = time.perf_counter()
@@ -154,7 +155,7 @@ async def drain(dsn: str, *, seconds: float, batch: int, worker: int, barrier_at
             connection, worker=name, limit=batch, rail=RAIL, lease_ms=60_000
         )
         if not claims:
-            time.sleep(0.002)
+            await asyncio.sleep(0.002)
             continue
         answers = [
             RailAnswer(
@@ -184,7 +185,7 @@ async def plain(dsn: str, *, seconds: float, batch: int, worker: int, barrier_at
     """The machine's own limit: plain batched INSERTs of one row per payment with the same payload bytes."""
     connection = await api.connect(dsn, application_name=f"bench limit {worker}", statement_timeout_ms=60_000)
     accounts, payloads = [f"ZM-BENCH-{n % PARTICIPANTS}" for n in range(batch)], [PARTIES] * batch
-    time.sleep(max(0.0, barrier_at - time.time()))
+    await asyncio.sleep(max(0.0, barrier_at - time.time()))
     started, cpu, done, calls, half = time.perf_counter(), time.process_time(), 0, [], 0
     while time.perf_counter() - started < seconds:
         before = time.perf_counter()

@@ -27,8 +27,11 @@ class DemoFailed(SymphonyError):
     """The demonstration cannot go on; the message says what, why, and quotes the process's last lines."""
 
 
-class Interrupted(BaseException):
-    """The person, or the system, wants the demonstration to end; `number` is the signal."""
+class Interrupted(KeyboardInterrupt):
+    """The person, or the system, wants the demonstration to end; `number` is the signal.
+
+    A KeyboardInterrupt, because an event loop lets nothing else out of its callbacks.
+    """
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
@@ -41,6 +44,7 @@ class Interruption:
     def __init__(self) -> None:
         self._held = 0
         self._waiting: int | None = None
+        self._ended = False
         for number in _ENDING:
             signal.signal(number, self._handle)
 
@@ -53,28 +57,27 @@ class Interruption:
         finally:
             self._held -= 1
             if self._held == 0 and self._waiting is not None:
-                number, self._waiting = self._waiting, None
-                raise Interrupted(number)
+                self._ended = True
+                raise Interrupted(self._waiting)
 
     def ignore(self) -> None:
         """Let nothing interrupt the cleaning up."""
-        self._waiting = None
-        for number in _ENDING:
-            signal.signal(number, lambda _number, _frame: None)
+        self._ended = True
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self._ended:
+            return
         if self._held:
             self._waiting = number
             return
+        self._ended = True
         raise Interrupted(number)
 
 
 class Child:
     """One `symphony` command in a process of its own; what it says goes to NAME.out and NAME.log."""
 
-    def __init__(
-        self, name: str, arguments: Sequence[str], *, directory: Path, environment: Mapping[str, str]
-    ) -> None:
+    def __init__(self, name: str, arguments: Sequence[str], *, directory: Path, environment: Mapping[str, str]) -> None:
         self.name = name
         self.out = directory / f"{name}.out"
         self.log = directory / f"{name}.log"
@@ -161,9 +164,7 @@ class Children:
             self._children.append(child)
         return child
 
-    def run(
-        self, name: str, *arguments: str, database_url: str | None = None, expect: tuple[int, ...] = (0,)
-    ) -> str:
+    def run(self, name: str, *arguments: str, database_url: str | None = None, expect: tuple[int, ...] = (0,)) -> str:
         """Run `symphony ARGUMENTS` to its end and return its output; raises DemoFailed."""
         child = self.start(name, *arguments, database_url=database_url)
         return child.wait_done(seconds=120, expect=expect)

@@ -20,6 +20,7 @@ MINIMUM: Final = 20
 TOLD: Final = "timeout_after_success"
 _SEED: Final = 1
 _BLOCKS: Final = 4
+_PARTS_A_LINE: Final = 4
 
 # The n-th fault strikes the payment at n tenths of its file.
 _JSONL_FAULTS: Final[tuple[dict[str, Any], ...]] = (
@@ -46,15 +47,15 @@ _PAIN001_FAULTS: Final[tuple[dict[str, Any], ...]] = (
 )
 _SAID: Final = {
     "reject": "rejected",
-    "timeout_after_success": "executed, then no answer",
-    "timeout_before_effect": "no answer, not executed",
-    "5xx_after_success": "executed, then HTTP 5xx",
-    "drop_connection_after_success": "executed, then cut off",
-    "drop_connection_before_effect": "cut off, not executed",
-    "unavailable": "503 at first",
-    "wrong_amount_echo": "wrong amount echoed",
-    "garbage_answer": "unreadable answer",
-    "slow": "slow",
+    "timeout_after_success": "executed without an answer",
+    "timeout_before_effect": "ignored without an answer",
+    "5xx_after_success": "executed but answered 5xx",
+    "drop_connection_after_success": "executed but cut off",
+    "drop_connection_before_effect": "cut off and not executed",
+    "unavailable": "unavailable at first",
+    "wrong_amount_echo": "echoed with a wrong amount",
+    "garbage_answer": "answered with garbage",
+    "slow": "answered slowly",
     "duplicate_answer": "answered twice",
 }
 
@@ -85,10 +86,11 @@ class Script:
         """The instructions a kind of fault strikes."""
         return [instruction_id for instruction_id, found in self.kinds.items() if found == kind]
 
-    def summary(self) -> str:
-        """How many payments are struck by what."""
+    def summary(self) -> list[str]:
+        """How many payments are struck by what, a few to a line."""
         counted = Counter(_SAID[kind] for kind in self.kinds.values())
-        return ", ".join(f"{number} {said}" for said, number in counted.items())
+        parts = [f"{number} {said}" for said, number in counted.items()]
+        return [", ".join(parts[at : at + _PARTS_A_LINE]) for at in range(0, len(parts), _PARTS_A_LINE)]
 
 
 def write(directory: Path, *, count: int, now: datetime) -> Script:

@@ -1,0 +1,168 @@
+"""The demonstration's stage: a real PostgreSQL 18 in a directory of its own, and the four processes on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import symphony
+from symphony.api import connect, ops
+from symphony.demo.processes import Child, Children, DemoFailed, Interruption
+from symphony.demo.script import RAIL, Script
+from symphony.operator_error import OperatorError
+from symphony.postgres import Server
+from symphony.postgres_binaries import service_account
+from symphony.postgres_directory import check_reachable, free_port, processes_of
+
+_ROOT: Final = Path(__file__).resolve().parents[3]
+POLICY: Final = _ROOT / "scripts" / "demo.policy.json"
+RESPONSES: Final = Path(symphony.__file__).parent / "rails" / "sandbox.responses.json"
+_OPERATOR: Final = "demonstration"
+_READY_S: Final = 30.0
+_POLL_S: Final = 0.1
+_CALL_TIMEOUT_MS: Final = 1_500
+_LEASE_MS: Final = 8_000
+
+type Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The running processes and where they listen."""
+
+    children: list[Child]
+    rail_url: str
+    ingress_url: str
+
+
+def work_directory() -> Path:
+    """Make a directory that the server's account can pass through, for data, logs and files.
+
+    Raises:
+        OperatorError: WORK_DIRECTORY_UNREACHABLE.
+    """
+    account = service_account()
+    bases = [Path(tempfile.gettempdir()).resolve(), Path("/var/tmp")]  # noqa: S108 - mkdtemp makes it ours
+    for base in bases:
+        try:
+            check_reachable(base / "x", account)
+            made = Path(tempfile.mkdtemp(dir=base, prefix="symphony-demo-"))
+        except (OperatorError, OSError):
+            continue
+        made.chmod(0o711)  # passed through, not listed, by the server's account
+        return made
+    raise OperatorError(
+        "WORK_DIRECTORY_UNREACHABLE",
+        thing=" and ".join(str(base) for base in bases),
+        reason=f"not writable, or the account {account.name}, which runs PostgreSQL, may not enter",
+        next_action="set TMPDIR to a directory that everybody may enter",
+    )
+
+
+class Stage:
+    """Builds everything up, and takes it down again whatever happened.
+
+    Args:
+        directory: the work directory.
+        say: prints one step.
+    """
+
+    def __init__(self, directory: Path, *, interruption: Interruption, say: Say) -> None:
+        self.directory = directory
+        self.children = Children(directory, interruption)
+        self.urls: dict[str, str] = {}
+        self._interruption = interruption
+        self._say = say
+        self._server = Server(directory / "data", free_port(), settings={"shared_buffers": "128MB"})
+
+    def open_database(self) -> None:
+        """Start PostgreSQL, migrate, make the logins, the cell, the policy, the rail's response classes."""
+        with self._interruption.held():
+            self._server.start()
+        superuser_url = self._server.url()
+        self._say(f"PostgreSQL 18 started: process {self._server.pid}, port {self._server.port}, fsync on")
+        migrated = self.children.run("migrate", "migrate", database_url=superuser_url)
+        self._say(f"schema migrated: {_last_line(migrated)}")
+        logins_file = self.directory / "logins.json"
+        self.children.run("logins", "logins", "create", "--dev", "--out", str(logins_file), database_url=superuser_url)
+        self.urls = json.loads(logins_file.read_text(encoding="utf-8"))
+        self._say(f"{len(self.urls)} logins created, one per capability: each can do nothing without SET ROLE")
+        for name, arguments in (
+            ("cell", ("cell", "establish", "--cell-id", "cell-1", "--epoch", "1")),
+            ("policy", ("policy", "activate", str(POLICY), "--operator", _OPERATOR)),
+            ("classes", ("rails", "publish", str(RESPONSES), "--operator", _OPERATOR)),
+        ):
+            said = self.children.run(name, *arguments, database_url=self.urls["symphony_policy_admin"])
+            self._say(_last_line(said))
+
+    def open_services(self, script: Script) -> Services:
+        """Start the rail, the ingress, the worker and the maintenance loop, each with its own login."""
+        start = self.children.start
+        rail = start(
+            "rail-sandbox", "rail-sandbox", "--port", "0", "--ledger", str(self.directory / "rail.db"),
+            "--faults", str(script.faults),
+        )  # fmt: skip
+        maintenance = start("maintain", "maintain", database_url=self.urls["symphony_maintainer"])
+        ingress = start(
+            "ingress", "ingress", "--dev", "--port", "0", "--metrics-port", "0",
+            database_url=self.urls["symphony_ingest"],
+        )  # fmt: skip
+        rail_url = f"http://127.0.0.1:{rail.wait_ready(seconds=_READY_S)['port']}"
+        worker = start(
+            "worker", "worker", "--rail", f"{RAIL}={rail_url}", "--call-timeout-ms", str(_CALL_TIMEOUT_MS),
+            "--lease-ms", str(_LEASE_MS), database_url=self.urls["symphony_executor"],
+        )  # fmt: skip
+        ready: dict[str, dict[str, Any]] = {
+            child.name: child.wait_ready(seconds=_READY_S) for child in (ingress, worker, maintenance)
+        }
+        services = [rail, ingress, worker, maintenance]
+        self._say("started: " + ", ".join(f"{child.name} (process {child.pid})" for child in services))
+        return Services(services, rail_url, f"http://127.0.0.1:{ready['ingress']['port']}")
+
+    def wait_until_ended(self, services: Services, *, seconds: float) -> None:
+        """Wait until nothing is queued or in flight; raises DemoFailed."""
+        asyncio.run(self._drained(services, time.monotonic() + seconds, seconds))
+
+    async def _drained(self, services: Services, deadline: float, seconds: float) -> None:
+        connection = await connect(self.urls["symphony_maintainer"], application_name="symphony demo")
+        async with connection:
+            while True:
+                self.children.check(services.children)
+                left = sum(
+                    sample.value
+                    for sample in await ops.health(connection)
+                    if sample.name in ("outbox_pending_depth", "in_flight_leases")
+                )
+                if not left:
+                    return
+                if time.monotonic() > deadline:
+                    raise DemoFailed(
+                        f"{left:.0f} instructions have no outcome after {seconds:.0f} s{self.children.tails()}"
+                    )
+                await asyncio.sleep(_POLL_S)
+
+    def close(self, *, keep: bool) -> None:
+        """Stop every process and remove the directory; raises DemoFailed when something is left."""
+        self.children.stop(self._say)
+        if self._server.pid is not None:
+            self._say(self._server.stop()[0])
+        left = processes_of(self._server.data)
+        if left:
+            raise DemoFailed(f"processes {left} still work in {self._server.data}; end them by hand")
+        if keep:
+            self._say(f"kept: {self.directory}; its database starts again with")
+            self._say(f"  scripts/symphony db start --data {self._server.data} --port {self._server.port}")
+            return
+        shutil.rmtree(self.directory)
+        self._say(f"nothing is left running; {self.directory} is removed")
+
+
+def _last_line(said: str) -> str:
+    return said.rstrip().rpartition("\n")[2]
