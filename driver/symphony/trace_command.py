@@ -17,6 +17,7 @@ from symphony.api.connection import Connection
 from symphony.api.evidence import TimelineEntry
 from symphony.capability import run_as
 from symphony.instruction import IDENTIFIER, PARTICIPANT
+from symphony.money import from_minor
 from symphony.operator_error import OperatorError
 from symphony.policy_command import database_url_option
 
@@ -47,6 +48,7 @@ _SHOWN: Final = (
 )
 _SHORT: Final = 12
 _WIDTH: Final = 118
+_NO_BREAK: Final = "\u00a0"
 
 
 @click.command("trace")
@@ -104,20 +106,23 @@ def lines(entries: Iterable[TimelineEntry], *, width: int = _WIDTH) -> Iterator[
         facts = list(_facts(entry.facts))
         if entry.attempt_no is not None:
             facts.insert(0, f"attempt {entry.attempt_no}")
-        yield from textwrap.wrap(
-            ", ".join(facts) or "-",
+        # A fact is not broken between its name and its value.
+        wrapped = textwrap.wrap(
+            ", ".join(fact.replace(" ", _NO_BREAK) for fact in facts) or "-",
             width=width,
             initial_indent=head,
             subsequent_indent=" " * len(head),
             break_long_words=False,
             break_on_hyphens=False,
         )
+        yield from (line.replace(_NO_BREAK, " ") for line in wrapped)
 
 
 def _facts(facts: dict[str, Any]) -> Iterator[str]:
     known = dict(facts)
     if "amount_minor" in known:
-        known["amount"] = f"{known['amount_minor']} minor units {known.get('currency', '')}".rstrip()
+        currency = str(known.get("currency"))
+        known["amount"] = f"{from_minor(int(known['amount_minor']), currency)} {currency}"
     if "latency_us" in known:
         known["latency"] = f"{int(known['latency_us']) / 1000:.1f} ms"
     for name in _SHOWN:

@@ -39,9 +39,7 @@ def acknowledged(journal: Path, tag: str) -> list[tuple[str, str]]:
     """(participant, instruction) of everything the journal calls acknowledged."""
     sizes, acked = _read(journal)
     return [
-        (participant_of(tag), instruction_id(tag, batch, number))
-        for batch in acked
-        for number in range(sizes[batch])
+        (participant_of(tag), instruction_id(tag, batch, number)) for batch in acked for number in range(sizes[batch])
     ]
 
 
@@ -95,9 +93,7 @@ class HttpTarget:
         ]
         headers = {"Idempotency-Key": ids[0], "Symphony-Participant": participant_id}
         try:
-            async with self._session.post(
-                self._url, json={"instructions": instructions}, headers=headers
-            ) as response:
+            async with self._session.post(self._url, json={"instructions": instructions}, headers=headers) as response:
                 body = await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return False

@@ -242,9 +242,7 @@ def test_random_kills_lose_nothing_and_execute_nothing_twice(arena: Arena) -> No
     time.sleep(1.0)
     for submitter in arena.submitters:
         said = submitter.folder / f"{submitter.tag}.err"
-        assert submitter.end(signal.SIGTERM) in (0, -signal.SIGTERM), (
-            said.read_text()
-        )  # it may just be starting
+        assert submitter.end(signal.SIGTERM) in (0, -signal.SIGTERM), said.read_text()  # it may just be starting
     arena.rail.set_faults({"kind": "not_idempotent"})
     books = Books(arena.url)
     drained(books, seconds=120)

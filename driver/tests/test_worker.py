@@ -126,9 +126,7 @@ async def test_killed_before_the_call_reached_the_rail(
     assert books.states()["ZOMBIE_REQUEUE"] == 3
 
 
-async def test_killed_during_the_call(
-    cell: str, connection: Connection, rail: SandboxProcess, books: Books
-) -> None:
+async def test_killed_during_the_call(cell: str, connection: Connection, rail: SandboxProcess, books: Books) -> None:
     rail.set_faults({"kind": "slow", "ms": 900, "first": 3}, {"kind": "not_idempotent"})
     with WorkerProcess(cell, rail.base_url, "--lease-ms", "1000", "--call-timeout-ms", "5000") as victim:
         decisions = await accept(connection, 3)
@@ -168,9 +166,7 @@ async def test_killed_after_the_call_before_its_answer_was_recorded(
     cell: str, connection: Connection, rail: SandboxProcess, books: Books, session_dies: bool
 ) -> None:
     rail.set_faults({"kind": "slow", "ms": 400, "first": 1}, {"kind": "not_idempotent"})
-    waiting = (
-        "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-    )
+    waiting = "select pid from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
     victim_runs = WorkerProcess(cell, rail.base_url, "--lease-ms", "2000", "--call-timeout-ms", "5000")
     async with await api.connect(cell, application_name="test holder") as holder:
         with victim_runs as victim:

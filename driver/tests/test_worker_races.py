@@ -51,12 +51,11 @@ async def test_caps_of_the_policy_hold_while_the_queue_drains_quickly(
         await accept(connection, 60)
         while books.open_items():
             most = max(most, books.leased())
+        await activate(connection, policy_document())
         for worker in (one, other):
             assert not worker.events("database_trouble_began"), "a full cap is no error"
     assert 0 < most <= 5
-    assert books.check(rail) == {"DISPATCHED": 60}, (
-        "freed room is claimed without NOTIFY and long before the poll"
-    )
+    assert books.check(rail) == {"DISPATCHED": 60}, "freed room is claimed without NOTIFY and long before the poll"
     await activate(connection, policy_document())
 
 
@@ -64,9 +63,7 @@ async def test_a_notify_wakes_an_idle_worker_long_before_its_poll(
     cell: str, connection: Connection, rail: SandboxProcess, books: Books
 ) -> None:
     with WorkerProcess(cell, rail.base_url, *WAITS_LONG) as worker:
-        listening = (
-            "select 1 from pg_stat_activity where query ilike 'listen%%' and datname = current_database()"
-        )
+        listening = "select 1 from pg_stat_activity where query ilike 'listen%%' and datname = current_database()"
         wait_for(lambda: bool(books.rows(listening)), "listening")
         await asyncio.sleep(0.3)
         await accept(connection, 3)
@@ -95,9 +92,7 @@ async def test_a_lost_notify_is_found_by_the_poll(
 async def test_the_listener_comes_back_after_its_session_is_ended(
     cell: str, connection: Connection, rail: SandboxProcess, books: Books
 ) -> None:
-    listening = (
-        "select pid from pg_stat_activity where query ilike 'listen%%' and datname = current_database()"
-    )
+    listening = "select pid from pg_stat_activity where query ilike 'listen%%' and datname = current_database()"
     with WorkerProcess(cell, rail.base_url, *WAITS_LONG) as worker:
         wait_for(lambda: bool(books.rows(listening)), "listening")
         await asyncio.sleep(0.3)
@@ -110,9 +105,26 @@ async def test_the_listener_comes_back_after_its_session_is_ended(
         assert books.rows(listening) != [(ended[0][0],)]
         await accept(connection, 2)
         drained(books, seconds=5)
-        assert (
-            len(worker.events("database_trouble_began")) == len(worker.events("database_trouble_ended")) == 1
-        )
+        assert len(worker.events("database_trouble_began")) == len(worker.events("database_trouble_ended")) == 1
+
+
+async def test_a_rail_the_policy_does_not_know_is_said_and_not_ready(
+    cell: str, connection: Connection, rail: SandboxProcess
+) -> None:
+    document = policy_document(version=3)
+    document["rails"], document["participants"] = [], []
+    await activate(connection, document)
+    try:
+        with WorkerProcess(cell, rail.base_url) as worker:
+            wait_for(lambda: bool(worker.events("database_trouble_began")), "trouble")
+            (line,) = worker.events("database_trouble_began")
+            assert (line["loop"], line["level"]) == ("claim", "error")
+            assert "SN401" in line["error"]
+            assert worker.readiness() == (503, "claims fail for rail sandbox; see the log")
+            await activate(connection, policy_document())
+            wait_for(lambda: worker.readiness() == (200, "ready"), "ready")
+    finally:
+        await activate(connection, policy_document())
 
 
 @pytest.mark.slow

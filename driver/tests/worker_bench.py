@@ -166,9 +166,7 @@ class ScriptedRail:
 class ExecutorBench(Bench):
     """An executor whose claims come from a list of batches."""
 
-    def __init__(
-        self, config: WorkerSettings, *, clock: Callable[[], float] = lease_clock, poll_ms: int = 20
-    ) -> None:
+    def __init__(self, config: WorkerSettings, *, clock: Callable[[], float] = lease_clock, poll_ms: int = 20) -> None:
         super().__init__(config, clock=clock)
         self.rail = ScriptedRail()
         self.batches: list[list[Claim]] = []

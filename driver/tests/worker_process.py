@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import select
@@ -90,6 +91,16 @@ class WorkerProcess:
                 if line.startswith(f"{name} "):
                     return float(line.rpartition(" ")[2])
         return 0.0
+
+    def readiness(self) -> tuple[int, str]:
+        """Status and text of /readyz."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ready["metrics_port"], timeout=5)
+        try:
+            connection.request("GET", "/readyz")
+            response = connection.getresponse()
+            return response.status, response.read().decode().strip()
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Kill it if it runs, and close its pipes."""

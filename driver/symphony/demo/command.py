@@ -92,7 +92,7 @@ def _play(stage: Stage, teller: _Teller, *, count: int, timeout_s: int) -> int:
     stage.open_database()
     script = demo_script.write(stage.directory, count=count, now=datetime.now().astimezone())
     services = stage.open_services(script)
-    teller.step("the rail has orders to misbehave: of these payments")
+    teller.step("the rail has orders to misbehave; of these payments")
     for part in script.summary():
         teller.plain(part)
     reports = _submit(stage, services, script, teller)

@@ -109,9 +109,7 @@ class Ingress:
         instruction_id = unquote(path[len(ONE) + 1 :])
         status = None
         if IDENTIFIER.matches(instruction_id):
-            status = await self._recorder.status(
-                participant_id=identity.participant_id, instruction_id=instruction_id
-            )
+            status = await self._recorder.status(participant_id=identity.participant_id, instruction_id=instruction_id)
         if status is None:
             raise Refusal("INSTRUCTION_UNKNOWN")
         body = answers.encode(answers.status_document(status))
@@ -141,9 +139,7 @@ class Ingress:
         decision = await self._record_one(visit.item(instruction, idempotency_key=key))
         return self._decided(instruction.instruction_id, decision, visit)
 
-    async def _read(
-        self, request: BaseRequest, visit: Visit, identity: Identity, is_batch: bool
-    ) -> tuple[str, bytes]:
+    async def _read(self, request: BaseRequest, visit: Visit, identity: Identity, is_batch: bool) -> tuple[str, bytes]:
         """The idempotency key and the body; the body first, so that every refusal attests its hash."""
         wait_s = self._refusals.wait_s(identity.participant_id)
         if wait_s > 0:
@@ -181,9 +177,7 @@ class Ingress:
     ) -> Problem:
         """Attest a refusal decided here; when the participant's refusals are a flood, only count it."""
         attestation_id = None
-        item = visit.rejected(
-            refusal.reason_code, instruction_id=instruction_id, idempotency_key=idempotency_key
-        )
+        item = visit.rejected(refusal.reason_code, instruction_id=instruction_id, idempotency_key=idempotency_key)
         if self._attestations.take(visit.participant_id or "-"):
             attestation_id = (await self._batcher.submit(item)).attestation_id
             self._log_refusal(item, refusal.reason_code)
@@ -259,9 +253,7 @@ class Ingress:
         if isinstance(error, DatabaseUnavailable | RetryLater):
             return Refusal("DATABASE_UNAVAILABLE")
         reason = "ITEM_UNRECORDABLE" if isinstance(error, Unrecordable) else "INTERNAL_ERROR"
-        self._log.error(
-            "request failed", reason_code=reason, correlation_id=visit.correlation_id, exc_info=error
-        )
+        self._log.error("request failed", reason_code=reason, correlation_id=visit.correlation_id, exc_info=error)
         return Refusal(reason)
 
     def _log_refusal(self, item: Item, reason_code: str | None) -> None:
@@ -275,9 +267,7 @@ class Ingress:
 
 def _no_such(path: str) -> Refusal:
     if path in (ONE, BATCH) or path.startswith(ONE + "/"):
-        return Refusal(
-            "METHOD_NOT_ALLOWED", allow="POST" if path == ONE else "GET, POST" if path == BATCH else "GET"
-        )
+        return Refusal("METHOD_NOT_ALLOWED", allow="POST" if path == ONE else "GET, POST" if path == BATCH else "GET")
     return Refusal("RESOURCE_UNKNOWN")
 
 

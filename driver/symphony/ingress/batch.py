@@ -44,9 +44,7 @@ async def answer_batch(
     for number, entry in enumerate(entries):
         if number and number % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
-        tasks.append(
-            asyncio.create_task(_one(entry, number, key=key, visit=visit, record=record, reject=reject))
-        )
+        tasks.append(asyncio.create_task(_one(entry, number, key=key, visit=visit, record=record, reject=reject)))
     results = await asyncio.gather(*tasks, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
@@ -81,9 +79,7 @@ async def _one(
             given = check_idempotency_key(entry.pop("idempotency_key"))
         instruction = parse_instruction(entry)
     except InvalidInput as error:
-        refusal = Refusal(
-            error.reason_code, detail=error.message, pointer=f"/instructions/{number}{error.pointer}"
-        )
+        refusal = Refusal(error.reason_code, detail=error.message, pointer=f"/instructions/{number}{error.pointer}")
         problem = await reject(refusal, visit, claimed_id(entry), given)
         return problem.document()
     item = visit.item(instruction, idempotency_key=item_key(key, instruction.instruction_id, given))

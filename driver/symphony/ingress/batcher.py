@@ -127,9 +127,7 @@ class Batcher:
             batch = self._take()
             if batch:
                 self._start(batch)
-        deadlines = [
-            waiting[0].queued_at + self._max_wait_s for waiting in (self._queue, self._parked) if waiting
-        ]
+        deadlines = [waiting[0].queued_at + self._max_wait_s for waiting in (self._queue, self._parked) if waiting]
         if self._queue and len(self._running) < self._parallel:
             deadlines.append(self._queue[0].queued_at + self._max_flush_s)
         if deadlines:

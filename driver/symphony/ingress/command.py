@@ -44,9 +44,7 @@ _DEFAULTS = IngressSettings()
     show_default=True,
     help="Longest wait for a flush.",
 )
-@click.option(
-    "--pool-size", type=int, default=_DEFAULTS.pool_size, show_default=True, help="Database connections."
-)
+@click.option("--pool-size", type=int, default=_DEFAULTS.pool_size, show_default=True, help="Database connections.")
 def ingress(
     database_url: str,
     host: str,
@@ -61,14 +59,10 @@ def ingress(
     logs.configure("ingress")
     with reported():
         settings = IngressSettings(max_batch=max_batch, max_flush_ms=max_flush_ms, pool_size=pool_size)
-        uvloop.run(
-            _serve(database_url, host=host, port=port, metrics_port=metrics_port, dev=dev, settings=settings)
-        )
+        uvloop.run(_serve(database_url, host=host, port=port, metrics_port=metrics_port, dev=dev, settings=settings))
 
 
-async def _serve(
-    dsn: str, *, host: str, port: int, metrics_port: int, dev: bool, settings: IngressSettings
-) -> None:
+async def _serve(dsn: str, *, host: str, port: int, metrics_port: int, dev: bool, settings: IngressSettings) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -17,9 +17,7 @@ SINGLETONS = frozenset(
 )
 _TARGET = re.compile(r"/(?!/)[A-Za-z0-9._~:@!$&'()*+,;=/%-]*").fullmatch
 _DOT_SEGMENT = re.compile(r"/(?:\.|%2e){1,2}(?:/|$)", re.IGNORECASE).search
-_JSON_MEDIA = re.compile(
-    r'application/json(?:[ \t]*;[ \t]*charset=(?:"utf-8"|utf-8))?', re.IGNORECASE
-).fullmatch
+_JSON_MEDIA = re.compile(r'application/json(?:[ \t]*;[ \t]*charset=(?:"utf-8"|utf-8))?', re.IGNORECASE).fullmatch
 
 
 def check_head(request: BaseRequest) -> None:
@@ -81,9 +79,7 @@ async def read_body(request: BaseRequest, *, max_bytes: int, timeout_s: float) -
             async for chunk in request.content.iter_any():
                 size += len(chunk)
                 if size > max_bytes:
-                    raise Refusal(
-                        "BODY_TOO_LARGE", detail=f"the body has more than {max_bytes} bytes", close=True
-                    )
+                    raise Refusal("BODY_TOO_LARGE", detail=f"the body has more than {max_bytes} bytes", close=True)
                 chunks.append(chunk)
     except TimeoutError as error:
         detail = f"{size} bytes arrived within {timeout_s:g} s, and no end"

@@ -183,9 +183,7 @@ def _schemas() -> dict[str, Any]:
             {"instructions": {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_ITEMS, "items": item}}
         ),
         "Accepted": _object(accepted),
-        "BatchResult": {
-            "oneOf": [_object(result, optional=frozenset({"idempotency_replayed"})), _ref("Problem")]
-        },
+        "BatchResult": {"oneOf": [_object(result, optional=frozenset({"idempotency_replayed"})), _ref("Problem")]},
         "BatchResults": _object({"results": {"type": "array", "items": _ref("BatchResult")}}),
         "Status": _object(_status()),
         "Problem": _object(_problem(), optional=frozenset({"pointer", "attestation_id"})),

@@ -37,9 +37,7 @@ REGISTERED: dict[str, Reason] = {
     "AMOUNT_INVALID": Reason(422, "the amount is not a plain decimal string", "fix the amount"),
     "AMOUNT_ZERO": Reason(422, "the amount is zero", "fix the amount"),
     "AMOUNT_DECIMALS": Reason(422, "more decimal places than ISO 4217 gives the currency", "fix the amount"),
-    "AMOUNT_TOO_LARGE": Reason(
-        422, "the amount is too large to be exact everywhere", "split is a policy matter: ask"
-    ),
+    "AMOUNT_TOO_LARGE": Reason(422, "the amount is too large to be exact everywhere", "split is a policy matter: ask"),
     "CURRENCY_INVALID": Reason(422, "not an ISO 4217 currency", "fix the currency"),
     "PROXY_NOT_SUPPORTED": Reason(422, "the creditor is named only by an alias", "name an account"),
     "IDENTITY_MISSING": Reason(401, "the request names no participant", "authenticate"),
@@ -54,9 +52,7 @@ REGISTERED: dict[str, Reason] = {
         "send it again alone",
     ),
     "PARTICIPANT_UNKNOWN": Reason(403, "the active policy does not know the participant", "ask the operator"),
-    "CELL_NOT_HOME": Reason(
-        421, "the participant is at home in another cell or epoch", "send to the home cell"
-    ),
+    "CELL_NOT_HOME": Reason(421, "the participant is at home in another cell or epoch", "send to the home cell"),
     "PARTICIPANT_NOT_SENDING": Reason(403, "the participant may not send", "ask the operator"),
     "HALTED_GLOBAL": Reason(503, "everything is halted", "retry later with the same key"),
     "HALTED_RAIL": Reason(503, "the rail is halted", "retry later with the same key"),
@@ -76,12 +72,8 @@ REGISTERED: dict[str, Reason] = {
         422, "the amount exceeds the participant's limit per transaction", "ask for a higher limit"
     ),
     "LIMIT_DAY_COUNT": Reason(422, "the participant's count for the day is used up", "wait for the next day"),
-    "LIMIT_DAY_VALUE": Reason(
-        422, "the participant's value for the day would be exceeded", "wait for the next day"
-    ),
-    "ITEM_UNRECORDABLE": Reason(
-        500, "the database cannot store the instruction", "report the correlation id"
-    ),
+    "LIMIT_DAY_VALUE": Reason(422, "the participant's value for the day would be exceeded", "wait for the next day"),
+    "ITEM_UNRECORDABLE": Reason(500, "the database cannot store the instruction", "report the correlation id"),
     "UNREGISTERED_REASON": Reason(
         500, "the ingress gave a reason that is not registered", "register it in core.reasons"
     ),
@@ -98,9 +90,7 @@ TRANSIENT: dict[str, Reason] = {
     "BREAKER_OPEN": Reason(503, "the database is failing and is given time", "retry with the same key"),
     "OVERLOADED": Reason(503, "too many requests are being served", "retry with the same key"),
     "STOPPING": Reason(503, "this ingress is stopping", "retry with the same key"),
-    "TOO_MANY_REFUSALS": Reason(
-        429, "too many of the participant's requests were refused", "find out why, then retry"
-    ),
+    "TOO_MANY_REFUSALS": Reason(429, "too many of the participant's requests were refused", "find out why, then retry"),
     "BODY_TIMEOUT": Reason(408, "the body did not arrive in time", "retry with the same key"),
     "EXPECTATION_UNSUPPORTED": Reason(417, "only Expect: 100-continue is understood", "leave Expect out"),
     "RESOURCE_UNKNOWN": Reason(404, "there is no such resource", "read /v1/openapi.json"),

@@ -112,9 +112,7 @@ class Recorder:
         else:
             kind = "unavailable" if isinstance(error, SymphonyError) else "driver"
         self._metrics.database_errors_total.labels("ingest", kind).inc()
-        contended = (sqlstate_of(error) or "").startswith(
-            "40"
-        )  # serialization, deadlock: the batcher retries
+        contended = (sqlstate_of(error) or "").startswith("40")  # serialization, deadlock: the batcher retries
         if contended or is_caused_by_content(error) or isinstance(error, DatabaseRefused):
             self._breaker.record_success()
         else:

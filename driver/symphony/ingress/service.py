@@ -73,44 +73,12 @@ async def start(
     """
     identifier = identifier_for(dev=dev, host=host)
     policy_version = await _boot_policy(dsn)
-    breaker = Breaker(
-        failures=settings.breaker_failures,
-        window_s=settings.breaker_window_ms / 1000,
-        probe_after_s=settings.breaker_probe_after_ms / 1000,
-        on_change=lambda state: metrics.set_breaker(state.name),
-    )
-    metrics.set_breaker(breaker.state.name)
-    pool = api.open_pool(
-        dsn,
-        application_name="symphony-ingress",
-        min_size=settings.pool_size,
-        max_size=settings.pool_size,
-        acquire_timeout_s=settings.pool_acquire_ms / 1000,
-        statement_timeout_ms=settings.statement_timeout_ms,
-        transaction_timeout_ms=settings.transaction_timeout_ms,
-    )
-    wake_connection = WakeConnection(dsn, application_name="symphony-ingress-wake")
-    wake_failures = metrics.database_errors_total.labels("wake", "unavailable")
-    waker = Waker(
-        wake_connection.wake,
-        interval_s=settings.wake_interval_ms / 1000,
-        on_failure=lambda error: wake_failures.inc(),
-    )
-    recorder = Recorder(
-        pool,
-        breaker=breaker,
-        metrics=metrics,
-        timeout_s=settings.flush_timeout_ms / 1000,
-        on_accepted=waker.ask,
-    )
-    batcher = Batcher(
-        recorder.record,
-        max_batch=settings.max_batch,
-        max_flush_s=settings.max_flush_ms / 1000,
-        parallel=settings.parallel_flushes,
-        max_queued=settings.max_queued_items,
-        max_wait_s=settings.max_queue_wait_ms / 1000,
-    )
+    breaker = _breaker(settings, metrics)
+    pool = _pool(dsn, settings)
+    wake_connection, waker = _waker(dsn, settings, metrics)
+    timeout_s = settings.flush_timeout_ms / 1000
+    recorder = Recorder(pool, breaker=breaker, metrics=metrics, timeout_s=timeout_s, on_accepted=waker.ask)
+    batcher = _batcher(recorder, settings)
     ingress = Ingress(
         settings=settings,
         identifier=identifier,
@@ -137,6 +105,50 @@ async def start(
         _waker=waker,
         _wake_connection=wake_connection,
         _pool=pool,
+    )
+
+
+def _breaker(settings: IngressSettings, metrics: Metrics) -> Breaker:
+    breaker = Breaker(
+        failures=settings.breaker_failures,
+        window_s=settings.breaker_window_ms / 1000,
+        probe_after_s=settings.breaker_probe_after_ms / 1000,
+        on_change=lambda state: metrics.set_breaker(state.name),
+    )
+    metrics.set_breaker(breaker.state.name)
+    return breaker
+
+
+def _waker(dsn: str, settings: IngressSettings, metrics: Metrics) -> tuple[WakeConnection, Waker]:
+    wake_connection = WakeConnection(dsn, application_name="symphony-ingress-wake")
+    wake_failures = metrics.database_errors_total.labels("wake", "unavailable")
+    return wake_connection, Waker(
+        wake_connection.wake,
+        interval_s=settings.wake_interval_ms / 1000,
+        on_failure=lambda error: wake_failures.inc(),
+    )
+
+
+def _batcher(recorder: Recorder, settings: IngressSettings) -> Batcher:
+    return Batcher(
+        recorder.record,
+        max_batch=settings.max_batch,
+        max_flush_s=settings.max_flush_ms / 1000,
+        parallel=settings.parallel_flushes,
+        max_queued=settings.max_queued_items,
+        max_wait_s=settings.max_queue_wait_ms / 1000,
+    )
+
+
+def _pool(dsn: str, settings: IngressSettings) -> api.Pool:
+    return api.open_pool(
+        dsn,
+        application_name="symphony-ingress",
+        min_size=settings.pool_size,
+        max_size=settings.pool_size,
+        acquire_timeout_s=settings.pool_acquire_ms / 1000,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        transaction_timeout_ms=settings.transaction_timeout_ms,
     )
 
 
@@ -169,7 +181,5 @@ async def _listen(
         await TCPSite(runner, host, port, backlog=1_024).start()
     except OSError as error:
         await runner.cleanup()
-        raise StartRefused(
-            f"{host}:{port} cannot be bound (errno {error.errno}); choose another --port"
-        ) from error
+        raise StartRefused(f"{host}:{port} cannot be bound (errno {error.errno}); choose another --port") from error
     return runner, int(runner.addresses[0][1])

@@ -63,9 +63,7 @@ class Visit:
 
     def rejected(self, reason_code: str, *, instruction_id: str | None, idempotency_key: str | None) -> Item:
         """The item that only attests a refusal decided here."""
-        return self._item(
-            instruction_id=instruction_id, idempotency_key=idempotency_key, reject_reason=reason_code
-        )
+        return self._item(instruction_id=instruction_id, idempotency_key=idempotency_key, reject_reason=reason_code)
 
     def _item(
         self,
@@ -147,6 +145,4 @@ def without_fields(item: Item, *, reject_reason: str) -> Item:
     )
 
 
-_NOBODY = Identity(
-    participant_id="-", tenant_id=None, client_id=None, pop_mode="NONE", db_role="symphony_ingest"
-)
+_NOBODY = Identity(participant_id="-", tenant_id=None, client_id=None, pop_mode="NONE", db_role="symphony_ingest")

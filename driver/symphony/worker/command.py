@@ -26,9 +26,7 @@ _EXIT_NOW = 128 + signal.SIGTERM
 
 @click.command()
 @click.option("--database-url", envvar="SYMPHONY_DATABASE_URL", required=True, help="libpq connection URL.")
-@click.option(
-    "--rail", "rails", multiple=True, required=True, metavar="NAME=URL", help="A rail to serve; repeat."
-)
+@click.option("--rail", "rails", multiple=True, required=True, metavar="NAME=URL", help="A rail to serve; repeat.")
 @click.option("--worker-id", help="Unique among workers [default: host, process id and random bits].")
 @click.option("--claim-batch", "claim_batch_items", type=int, default=100, show_default=True)
 @click.option("--in-flight", "in_flight_items", type=int, default=200, show_default=True)
@@ -36,9 +34,7 @@ _EXIT_NOW = 128 + signal.SIGTERM
 @click.option("--poll-ms", type=int, default=250, show_default=True)
 @click.option("--repair-interval-ms", type=int, default=2_000, show_default=True)
 @click.option("--call-timeout-ms", type=int, default=10_000, show_default=True)
-@click.option(
-    "--grace-ms", type=int, default=15_000, show_default=True, help="For calls under way at SIGTERM."
-)
+@click.option("--grace-ms", type=int, default=15_000, show_default=True, help="For calls under way at SIGTERM.")
 @click.option("--metrics-host", default="127.0.0.1", show_default=True)
 @click.option("--metrics-port", type=int, default=0, show_default=True, help="0 takes a free port.")
 def worker(

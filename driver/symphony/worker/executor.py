@@ -93,6 +93,11 @@ class RailExecutor:
         if self._nudge is not None:
             self._nudge.cancel()
 
+    @property
+    def claims_fail(self) -> bool:
+        """Whether the last claim failed: the database is away, or refuses this rail."""
+        return self._backoff.failing
+
     def interrupt(self) -> None:
         """Wake the claim loop, so that it sees a stop at once."""
         self._signal.nudge()

@@ -120,9 +120,7 @@ class HeldLeases:
 class LeaseRenewer:
     """Extends leases past half their time, while their rail calls or recordings are still under way."""
 
-    def __init__(
-        self, *, session: Session, settings: WorkerSettings, leases: HeldLeases, backoff: Backoff
-    ) -> None:
+    def __init__(self, *, session: Session, settings: WorkerSettings, leases: HeldLeases, backoff: Backoff) -> None:
         self._session = session
         self._settings = settings
         self._leases = leases
@@ -151,9 +149,7 @@ class LeaseRenewer:
                 lease_ms=self._settings.lease_ms,
             )
         self._backoff.succeeded()
-        lost = self._leases.renewed(
-            due, still_held=set(held), asked_at_s=asked_at_s, lease_ms=self._settings.lease_ms
-        )
+        lost = self._leases.renewed(due, still_held=set(held), asked_at_s=asked_at_s, lease_ms=self._settings.lease_ms)
         for lease in lost:
             _log.warning(
                 "lease_lost",
@@ -197,9 +193,7 @@ class LeaseRepairer:
     async def _repair_once(self) -> int:
         started_s = lease_clock()
         async with self._session.connection() as connection:
-            repaired = await api.outbox.repair_expired_leases(
-                connection, limit=self._settings.repair_batch_items
-            )
+            repaired = await api.outbox.repair_expired_leases(connection, limit=self._settings.repair_batch_items)
         self._backoff.succeeded()
         if repaired:
             self._metrics.flush_latency_seconds.labels(point="repair").observe(lease_clock() - started_s)

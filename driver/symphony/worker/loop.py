@@ -31,9 +31,7 @@ class Worker:
     Structure: renewal, repair, wake-up and recording run beside the executors and end after them.
     """
 
-    def __init__(
-        self, *, settings: WorkerSettings, database_url: str, rails: Sequence[Rail], metrics: Metrics
-    ) -> None:
+    def __init__(self, *, settings: WorkerSettings, database_url: str, rails: Sequence[Rail], metrics: Metrics) -> None:
         self._settings = settings
         self._database_url = database_url
         self._rails = rails
@@ -55,7 +53,10 @@ class Worker:
         """Why this worker is not working, or None."""
         if self._stop.is_set():
             return "the worker is stopping"
-        return None if self._connected else "no database connection yet"
+        if not self._connected:
+            return "no database connection yet"
+        failing = sorted(rail for rail, executor in self._executors.items() if executor.claims_fail)
+        return f"claims fail for rail {', '.join(failing)}; see the log" if failing else None
 
     async def run(self, *, announce_ready: Callable[[], None]) -> None:
         """Work until stop() is called, then leave in order; `announce_ready` once the database answered."""
@@ -82,9 +83,7 @@ class Worker:
                 for task in tasks:
                     task.cancel()
 
-    async def _listen(
-        self, stack: AsyncExitStack, listener: WakeListener, announce_ready: Callable[[], None]
-    ) -> None:
+    async def _listen(self, stack: AsyncExitStack, listener: WakeListener, announce_ready: Callable[[], None]) -> None:
         session = self._session(stack, "start")
         backoff = self._backoff("start", stop=self._stop)
         while not self._connected and not self._stop.is_set():
@@ -113,9 +112,7 @@ class Worker:
     def _make_completer(self, session: Session) -> Completer:
         async def record(answers: Sequence[RailAnswer]) -> list[Outcome]:
             async with session.connection() as connection:
-                return await api.rails.record_answers(
-                    connection, worker=self._settings.worker_id, answers=answers
-                )
+                return await api.rails.record_answers(connection, worker=self._settings.worker_id, answers=answers)
 
         return Completer(
             record=record,
@@ -130,9 +127,7 @@ class Worker:
         self._leases.release(lease)
         self._executors[lease.claim.rail].free_slot()
 
-    def _add_executor(
-        self, rail: Rail, session: Session, completer: Completer, listener: WakeListener
-    ) -> None:
+    def _add_executor(self, rail: Rail, session: Session, completer: Completer, listener: WakeListener) -> None:
         signal = WakeSignal(poll_ms=self._settings.poll_ms, metrics=self._metrics)
         listener.attach(signal)
         self._executors[rail.name] = RailExecutor(

@@ -78,9 +78,7 @@ class Backoff:
         """Forget earlier failures; logs the end of the outage, if there was one."""
         if self._failures:
             seconds = round(lease_clock() - self._since_s, 3)
-            _log.info(
-                "database_trouble_ended", loop=self._point, tries=self._failures, lasted_seconds=seconds
-            )
+            _log.info("database_trouble_ended", loop=self._point, tries=self._failures, lasted_seconds=seconds)
             self._failures = 0
 
 

@@ -79,9 +79,7 @@ class WorkerSettings:
         if self.backoff_min_ms > self.backoff_max_ms:
             raise InvalidSettings("backoff_min_ms is above backoff_max_ms; lower it")
         if not _WORKER_ID.fullmatch(self.worker_id):
-            raise InvalidSettings(
-                "worker id must be 1 to 64 characters of A-Z a-z 0-9 . _ : -; choose another"
-            )
+            raise InvalidSettings("worker id must be 1 to 64 characters of A-Z a-z 0-9 . _ : -; choose another")
         if not self.rails:
             raise InvalidSettings("no rail is given; pass --rail NAME=URL at least once")
         if self.call_timeout_ms <= self.connect_timeout_ms:

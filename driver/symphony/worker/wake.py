@@ -53,9 +53,7 @@ class WakeSignal:
 class Debouncer:
     """Lets one of many calls through per window: the first at once, the rest together at the window's end."""
 
-    def __init__(
-        self, action: Callable[[], None], *, window_ms: int, clock: Callable[[], float] | None = None
-    ) -> None:
+    def __init__(self, action: Callable[[], None], *, window_ms: int, clock: Callable[[], float] | None = None) -> None:
         self._action = action
         self._window_s = window_ms / 1000
         self._loop = asyncio.get_running_loop()

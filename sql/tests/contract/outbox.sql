@@ -19,9 +19,11 @@ create temp table attested as select attestation_id as good, (
 select throws_ok($$select pg_temp.enqueued('E-1', uuidv7())$$, 'SN402', null, 'INV-ATT-002: nothing is enqueued without an attestation');
 select throws_ok($$select pg_temp.enqueued('E-1', good, 5, 'ZM-BANK-B') from attested$$, 'SN402', null,
   'INV-ATT-002: another participant''s attestation does not count');
+savepoint wrong_attestation;
 select throws_ok($$select pg_temp.enqueued('E-1', bad) from attested$$, 'SN402', null, 'INV-ATT-002: a REJECT attestation does not count');
 select throws_ok($$select pg_temp.enqueued('E-1', good) from attested$$, 'SN402', null,
   'INV-ATT-002: an attestation of another instruction does not count');
+rollback to savepoint wrong_attestation;
 select is(pg_temp.enqueued('E-0', good), 'REJECT IDEMPOTENCY_CONFLICT 1', 'INV-011: other content under the same id is a conflict') from attested;
 select is(pg_temp.enqueued('E-2', good, 100001), 'REJECT LIMIT_TRANSACTION', 'INV-005: policy decides here too') from attested;
 select throws_ok($$select pg_temp.enqueued('E-2', good, -5) from attested$$, '23514', null, 'INV-005: an amount is positive');
@@ -85,7 +87,8 @@ select pg_temp.make_due();
 
 -- Caps, also when there is no room at all
 select pg_temp.activate(pg_temp.policy_document(2, '{"caps": {"in_flight_global": 4}}'));
-select is(pg_temp.claimed('w'), '', 'INV-BATCH-002: a full global cap gives nothing and raises nothing');
+select lives_ok($$select pg_temp.claimed('w')$$, 'INV-BATCH-002: a claim under a full global cap raises nothing');
+select is(count(*), 5::bigint, 'INV-BATCH-002: and takes nothing') from outbox.payment_outbox_in_flight;
 select is((outbox.open_claim_gate('sandbox', 10)).free, 0, 'INV-BATCH-002: there is no room');
 select pg_temp.activate(pg_temp.policy_document(3));
 select is((outbox.open_claim_gate('sandbox', 10)).free, 10, 'INV-BATCH-002: there is room');
