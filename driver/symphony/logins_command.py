@@ -99,7 +99,7 @@ def _url_of(database_url: str, *, login: str, password: str, dbname: str) -> str
         place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
         kept = {key: value for key, value in kept.items() if key not in ("host", "port")}
     query = f"?{urlencode(kept, quote_via=quote)}" if kept else ""
-    return f"postgresql://{quote(login)}:{quote(password)}@{place}/{quote(dbname, safe='')}{query}"
+    return f"postgresql://{quote(login)}:{quote(password, safe='')}@{place}/{quote(dbname, safe='')}{query}"
 
 
 def _write_private(path: Path, text: str) -> None:

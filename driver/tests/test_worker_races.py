@@ -56,7 +56,6 @@ async def test_caps_of_the_policy_hold_while_the_queue_drains_quickly(
             assert not worker.events("database_trouble_began"), "a full cap is no error"
     assert 0 < most <= 5
     assert books.check(rail) == {"DISPATCHED": 60}, "freed room is claimed without NOTIFY and long before the poll"
-    await activate(connection, policy_document())
 
 
 async def test_a_notify_wakes_an_idle_worker_long_before_its_poll(

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from tests.sandbox_process import environment
+from tests.sandbox_process import PERSONAL, environment
 
 _START = "from symphony.worker.command import worker; worker()"
 
@@ -103,13 +103,15 @@ class WorkerProcess:
             connection.close()
 
     def close(self) -> None:
-        """Kill it if it runs, and close its pipes."""
+        """Kill it if it runs, and close its pipes; whatever happened, it must not have logged personal data."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill9()
         if self.process.stdout is not None:
             self.process.stdout.close()
+        personal = not self._stderr.closed and PERSONAL in self.log()
         self._stderr.close()
+        assert not personal, "personal data in the worker's log"
 
 
 def wait_for(condition: Callable[[], bool], what: str, *, seconds: float = 20.0) -> None:

@@ -234,7 +234,7 @@ create type outbox.recorded as (
 );
 comment on type outbox.recorded is 'What was answered when the instruction was recorded; a replay repeats it.';
 create type outbox.outcome as (
-  participant_id text, outbox_id uuid, outcome text, reason_code text, limit_day date, currency text, amount_minor bigint
+  participant_id text, outbox_id uuid, lease_token uuid, outcome text, reason_code text, limit_day date, currency text, amount_minor bigint
 );
 comment on type outbox.outcome is 'What became of one completed lease.';
 create type outbox.result as (

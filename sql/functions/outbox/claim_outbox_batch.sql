@@ -70,7 +70,7 @@ begin
   ), cursor_moved as (
     -- A full batch leaves nothing due before its last row; anything else, and the next claim looks from the start.
     update outbox.claim_gate as g
-    set cursor_due_at = case when d.n = v_room.free then d.last_due_at else '-infinity' end,
+    set cursor_due_at = case when d.n = v_room.free then coalesce(d.last_due_at, '-infinity') else '-infinity' end,
       full_scan_at = case when v_room.cursor_due_at = '-infinity' then v_now else g.full_scan_at end
     from (select count(*) as n, max(d.due_at) as last_due_at from due as d) as d
     where g.rail = p_rail

@@ -17,7 +17,7 @@ begin
 
   with fenced as (
     delete from outbox.payment_outbox_in_flight as f
-    using (select distinct on (g.participant_id, g.outbox_id) g.* from unnest(p_results) as g) as g
+    using (select distinct on (g.participant_id, g.outbox_id, g.lease_token) g.* from unnest(p_results) as g) as g
     where f.participant_id = g.participant_id and f.outbox_id = g.outbox_id
       and f.claimed_by = p_worker and f.lease_token = g.lease_token and f.lease_expires_at > v_now
     returning f.*, g.answer_class, g.rail_code, g.rail_reference, g.echoed_amount_minor, g.echoed_currency,
@@ -55,7 +55,7 @@ begin
     from judged as j
     where j.requeue is not null
   )
-  select array_agg(row(j.participant_id, j.outbox_id, coalesce(j.state::text, case when j.reason_code = 'RELEASED' then 'RELEASED' else 'ENQUIRE' end),
+  select array_agg(row(j.participant_id, j.outbox_id, j.lease_token, coalesce(j.state::text, case when j.reason_code = 'RELEASED' then 'RELEASED' else 'ENQUIRE' end),
     j.reason_code, j.limit_day, j.currency, j.amount_minor)::outbox.outcome)
   into v_outcomes
   from judged as j;

@@ -31,4 +31,4 @@ alter function outbox.follow_up(outbox.outcome[]) owner to symphony_outbox_owner
 revoke all on function outbox.follow_up(outbox.outcome[]) from public;
 comment on function outbox.follow_up(outbox.outcome[]) is
 $$What an outcome entails in the same transaction: day usage given back (FAILED, VOIDED), cases opened (PENDING_MANUAL, echo mismatch).
-Callers: outbox.complete_outbox_attempts. Writes: limit_usage, cases, through their owners. Locks: usage rows. Raises: nothing. Idempotent: no.$$;
+Callers: outbox.complete_outbox_attempts, outbox.repair_expired_leases. Writes: limit_usage, cases, through their owners. Locks: usage rows. Raises: nothing. Idempotent: no.$$;

@@ -11,14 +11,15 @@ declare
 begin
   perform outbox.report_late_answers(p_results => array(
     select r from unnest(p_results) as r
-    where not exists (select from unnest(p_outcomes) as o where o.participant_id = r.participant_id and o.outbox_id = r.outbox_id)));
+    where not exists (select from unnest(p_outcomes) as o where o.participant_id = r.participant_id and o.outbox_id = r.outbox_id
+      and o.lease_token = r.lease_token)));
   return query
   with seen as materialized (
     select a.*, (p_results[a.n]).answer_class as answer_class, uuidv7() as message_id,
       coalesce(o.outcome, 'LEASE_LOST') as outcome, coalesce(o.reason_code, case when o.outcome is null then 'LEASE_LOST' end) as reason_code
     from unnest(p_answers) with ordinality as a(participant_id, outbox_id, lease_token, rail, phase, rail_code, rail_reference,
       echoed_amount_minor, echoed_currency, request_sha256, response_sha256, latency_us, n)
-    left join unnest(p_outcomes) as o on o.participant_id = a.participant_id and o.outbox_id = a.outbox_id
+    left join unnest(p_outcomes) as o on o.participant_id = a.participant_id and o.outbox_id = a.outbox_id and o.lease_token = a.lease_token
   ), kept as (
     insert into rails.rail_messages (participant_id, message_id, outbox_id, rail, phase, rail_code, rail_reference, answer_class,
       outcome, claimed_by, lease_token, request_sha256, response_sha256, latency_us, recorded_at, commitment)

@@ -1,0 +1,163 @@
+"""`symphony demo` as a person runs it: it ends well, it ends badly, and it never leaves anything behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster import test_directory as make_directory
+from tests.sandbox_process import DRIVER
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+COUNT = 40
+PROCESS = re.compile(r"(?:process |worker \(process )(\d+)")
+
+
+class Demo:
+    """A running demonstration, its output read as it comes."""
+
+    def __init__(self, temp: Path, *arguments: str) -> None:
+        self.temp = temp
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "symphony.cli", "demo", "--count", str(COUNT), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(DRIVER), "TMPDIR": str(temp)},
+            start_new_session=True,
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.lines += iter(self.process.stdout.readline, "")
+        self.process.stdout.close()
+
+    @property
+    def output(self) -> str:
+        return "".join(self.lines)
+
+    def wait_for(self, said: str, *, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while said not in self.output:
+            assert time.monotonic() < deadline, self.output
+            assert self.process.poll() is None, self.output
+            time.sleep(0.02)
+
+    def ended(self) -> int:
+        status = self.process.wait(120)
+        self._reader.join(10)
+        return status
+
+    def assert_nothing_left(self) -> None:
+        started = {int(number) for number in PROCESS.findall(self.output)}
+        assert [number for number in sorted(started) if running(number)] == [], self.output
+        assert list(self.temp.iterdir()) == []
+
+
+def running(number: int) -> bool:
+    """Whether a process of this number runs and belongs to a demonstration (numbers are used again)."""
+    try:
+        command = Path(f"/proc/{number}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return b"symphony.cli" in command or b"symphony-demo-" in command
+
+
+@pytest.fixture
+def temp() -> Iterator[Path]:
+    """A directory for temporary files that the server's account can reach; TMPDIR of the demonstration."""
+    made = make_directory()
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture
+def demos(temp: Path) -> Iterator[Any]:
+    """Starts demonstrations; ends one that a failed test left."""
+    started: list[Demo] = []
+
+    def start(*arguments: str) -> Demo:
+        started.append(Demo(temp, *arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.terminate()
+        one.ended()
+
+
+def test_it_ends_well_and_leaves_nothing(demos: Any) -> None:
+    demo: Demo = demos()
+    assert demo.ended() == 0, demo.output
+    for said in (
+        f"{2 * COUNT} instructions recorded, their sequence without a gap",
+        "rail_code TIMEOUT",
+        "symphony status finds nothing wrong",
+        f"recorded              {2 * COUNT}",
+        "failed                4",
+        "uncertain             1 ",
+        f"duplicates suppressed {COUNT}",
+        "p99 ",
+    ):
+        assert said in demo.output, demo.output
+    assert " no  " not in demo.output
+    assert len(PROCESS.findall(demo.output)) >= 5  # PostgreSQL, the rail, the ingress, the worker, maintenance
+    demo.assert_nothing_left()
+
+
+@pytest.mark.parametrize("said", ["PostgreSQL 18 started", "started: rail-sandbox", "submitted a pain.001"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_leaves_nothing(demos: Any, said: str, number: signal.Signals) -> None:
+    demo: Demo = demos()
+    demo.wait_for(said)
+    os.killpg(demo.process.pid, number)
+    os.kill(demo.process.pid, number)  # an impatient second one
+    assert demo.ended() == 128 + number, demo.output
+    assert "FAILED: interrupted" in demo.output
+    assert "Traceback" not in demo.output
+    demo.assert_nothing_left()
+
+
+def test_a_service_that_dies_is_a_failure_with_its_last_words(demos: Any) -> None:
+    demo: Demo = demos()
+    demo.wait_for("started: rail-sandbox")
+    found = re.search(r"worker \(process (\d+)\)", demo.output)
+    assert found is not None
+    os.kill(int(found[1]), signal.SIGKILL)
+    assert demo.ended() == 1
+    assert "FAILED: worker ended with status -9" in demo.output
+    assert "worker.log: {" in demo.output
+    demo.assert_nothing_left()
+
+
+def test_too_little_time_is_a_failure(demos: Any) -> None:
+    demo: Demo = demos("--timeout-s", "5")
+    assert demo.ended() == 1
+    assert re.search(r"FAILED: \d+ instructions have no outcome after 5 s", demo.output), demo.output
+    demo.assert_nothing_left()
+
+
+def test_keep_keeps_the_directory_and_stops_the_processes(demos: Any, temp: Path) -> None:
+    demo: Demo = demos("--keep")
+    assert demo.ended() == 0, demo.output
+    [kept] = temp.iterdir()
+    assert {"data", "rail.db", "worker.log", "instructions.jsonl"} <= {entry.name for entry in kept.iterdir()}
+    assert (kept / "logins.json").stat().st_mode & 0o077 == 0
+    shutil.rmtree(kept)
+    demo.assert_nothing_left()
