@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from symphony import __version__
+
 _COMMANDS = {
     "bench": "symphony.bench.command:bench",
     "cell": "symphony.cell_command:cell",
@@ -41,7 +43,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup)
-@click.version_option(package_name="symphony")
+@click.version_option(version=__version__)
 def main() -> None:
     """Payment execution and evidence on PostgreSQL."""
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import click
 import pytest
+from click.testing import CliRunner
 
+import symphony
 from symphony import api
 from symphony.api.ingress import Item
 from symphony.cell_command import cell
+from symphony.cli import main
 from symphony.logins_command import logins
 from symphony.migrate import DEFAULT_SQL_DIR
 from symphony.status_command import status
@@ -217,3 +222,13 @@ def test_a_database_that_is_away_is_one_line_without_the_password() -> None:
         assert refused.stderr.startswith("Error: cannot connect to the database")
         assert refused.stderr.count("\n") == 1
         assert "hidden-word" not in refused.output
+
+
+def test_every_command_is_wired_and_the_version_is_that_of_the_project() -> None:
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        shown = CliRunner().invoke(main, [name, "--help"])
+        assert shown.exit_code == 0, f"{name}: {shown.output}"
+    project = tomllib.loads((Path(symphony.__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert symphony.__version__ == project["version"]
+    assert symphony.__version__ in CliRunner().invoke(main, ["--version"]).stdout

@@ -127,6 +127,8 @@ def test_numbers_are_nearest_ranks(script: Script) -> None:
 
 def test_a_child_that_ends_early_is_quoted(tmp_path: Path) -> None:
     child = Child("worker", ["worker"], directory=tmp_path, environment={})
-    with pytest.raises(DemoFailed, match=r"(?s)worker ended with status 2 before it was ready.*worker\.log: .*--rail"):
+    with pytest.raises(
+        DemoFailed, match=r"(?s)worker ended with status 2 before it was ready.*worker\.log: .*Missing option"
+    ):
         child.wait_ready(seconds=30)
     assert child.status == 2

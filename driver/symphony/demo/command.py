@@ -48,7 +48,7 @@ class _Teller:
 )
 @click.option(
     "--timeout-s",
-    type=click.IntRange(5, 3_600),
+    type=click.IntRange(1, 3_600),
     default=90,
     show_default=True,
     help="Longest wait for the last outcome.",
@@ -60,6 +60,7 @@ def demo(*, count: int, timeout_s: int, keep: bool) -> None:
     Exit status 0 means that every check held, judged by the rail's own ledger; nothing is left running.
     """
     os.umask(0o077)
+    _forget_other_databases()
     interruption = Interruption()
     teller = _Teller()
     failures: list[str] = []
@@ -86,6 +87,13 @@ def demo(*, count: int, timeout_s: int, keep: bool) -> None:
     for failure in failures:
         click.echo(f"FAILED: {failure}", err=True)
     raise SystemExit(status)
+
+
+def _forget_other_databases() -> None:
+    """Take the variables away that could lead a child, or libpq, to somebody's real database."""
+    for name in list(os.environ):
+        if name.startswith(("PG", "SYMPHONY_", "DATABASE_URL")) and name != "SYMPHONY_POSTGRES_CACHE":
+            del os.environ[name]
 
 
 def _play(stage: Stage, teller: _Teller, *, count: int, timeout_s: int) -> int:

@@ -43,6 +43,8 @@ select cmp_ok(core.uuidv7_floor(clock_timestamp() - interval '1 second'), '<', u
 select cmp_ok(core.uuidv7_floor(clock_timestamp() + interval '1 second'), '>', uuidv7(), 'INV-014: a new id lies below the bound of a moment to come');
 select is(core.uuidv7_floor(null), null, 'INV-014: no moment, no bound');
 
+select lives_ok($$select core.require_read_committed()$$, 'INV-011: READ COMMITTED is what the functions need');
+
 -- Commitments and canonical JSON (RFC 8785)
 select is(core.commitment(array['a', null, 'b']), sha256(convert_to('["a",null,"b"]', 'UTF8')),
   'INV-EVID-001: a commitment is the SHA-256 of the RFC 8785 array of its fields');
@@ -74,6 +76,10 @@ select throws_ok($$select core.establish_cell('cell-test', 2)$$, 'SC001', null, 
 select results_eq($$select c.cell_id, c.epoch from core.get_cell() as c$$, $$values ('cell-test' collate "C", 3)$$,
   'INV-005: the cell is the one that was established last');
 select throws_ok($$insert into core.cell values (false, 'cell-2', 1, now())$$, '23514', null, 'INV-005: a database is one cell');
+
+select throws_ok(s.statement, 'SX001', null, 'INV-001: refused: ' || s.statement)
+from (values ($$update core.schema_migration set sha256 = sha256('')$$), ($$delete from core.schema_migration$$), ($$truncate core.schema_migration$$),
+  ($$update core.schema_repeatable set sha256 = sha256('')$$), ($$delete from core.schema_repeatable$$), ($$truncate core.schema_repeatable$$)) as s(statement);
 
 -- Partitions
 select set_has($$select schema_name || '.' || table_name from core.list_month_partitioned()$$,

@@ -35,6 +35,11 @@ select set_has($$select distinct metric from ops.table_health()$$, $$values ('ta
   'INV-PERF-001: the hot tables are watched');
 select set_has($$select distinct labels ->> 'table' from ops.table_health()$$,
   $$values ('outbox.payment_outbox_pending'), ('outbox.payment_outbox_in_flight'), ('outbox.claim_gate'), ('policy.limit_usage')$$, 'INV-PERF-001: each of them');
+select results_eq($$select fsync, synchronous_commit, full_page_writes, is_standby, cell_id, cell_epoch, policy_version from ops.get_status()$$,
+  $$values ('on', 'on', 'on', false, 'cell-test', 1, 1)$$, 'INV-ACK-001: the server promises durability, and says which cell and policy it has');
+select set_has($$select path from ops.list_applied_files()$$, $$values ('migrations/0002_core.sql'), ('functions/ingress/accept.sql'), ('grants.sql')$$,
+  'INV-001: the files in force are listed');
+select is_empty($$select path from ops.list_applied_files() where octet_length(sha256) <> 32$$, 'INV-001: with their SHA-256');
 set local role symphony_maintainer;
 select isnt_empty($$select * from ops.health()$$, 'INV-005: the maintainer reads health');
 select is_empty($$select * from ops.ensure_partitions(1)$$, 'INV-005: the maintainer makes partitions');

@@ -50,7 +50,7 @@ select throws_ok(format('select * from outbox.claim_outbox_batch(%L, %L, %L, %L)
   format('INV-BATCH-002: refused claim: worker %L, %s items, lease %s', left(c.worker, 5), coalesce(c.items::text, 'null'), c.lease))
 from (values ('w', 0, '30 s', 'SV401'), ('w', -1, '30 s', 'SV401'), ('w', 1001, '30 s', 'SV401'), ('w', null, '30 s', 'SV401'),
   ('', 1, '30 s', 'SV402'), (null, 1, '30 s', 'SV402'), (repeat('w', 65), 1, '30 s', 'SV402'), ('w', 1, '999 ms', 'SV403'),
-  ('w', 1, '10 min 1 ms', 'SV403'), ('w', 1, null, 'SV403')) as c(worker, items, lease, state);
+  ('w', 1, '10 min 1 ms', 'SV403')) as c(worker, items, lease, state);
 select throws_ok($$select * from outbox.claim_outbox_batch('w', 1, 'nowhere', '30 s')$$, 'SN401', null, 'INV-BATCH-002: a rail outside the policy is refused');
 select throws_ok($$select * from outbox.complete_outbox_attempts('w', '{}')$$, 'SV401', null, 'INV-BATCH-003: an empty completion is refused');
 select throws_ok($$select * from outbox.complete_outbox_attempts('w', null)$$, 'SV401', null, 'INV-BATCH-003: no completion is refused');
@@ -161,7 +161,7 @@ join outbox.payment_outbox_attempts as a using (outbox_id) where a.state in ('DI
 select is(pg_temp.decided('Z-1'), 'ACCEPT', 'INV-013: set-up');
 select is(pg_temp.claimed('w'), 'Z-1 DISPATCH 1', 'INV-013: set-up');
 select pg_temp.expire_leases();
-select results_eq($$select outbox_id, claimed_by from outbox.repair_expired_leases(100)$$, $$select pg_temp.id('Z-1'), 'w'$$, 'INV-013: an expired lease is taken back');
+select results_eq($$select outbox_id, outcome from outbox.repair_expired_leases(100)$$, $$select pg_temp.id('Z-1'), 'ZOMBIE_REQUEUE'$$, 'INV-013: an expired lease is taken back');
 select is(count(*), 0::bigint, 'INV-013: once') from outbox.repair_expired_leases(100);
 select is(pg_temp.state('Z-1'), 'UNCERTAIN LEASE_EXPIRED', 'INV-013: never straight to dispatch');
 select is(pg_temp.claimed('w2'), 'Z-1 ENQUIRE 1', 'INV-013: the enquiry is due at once');
@@ -185,6 +185,32 @@ begin
 end
 $$;
 select is(pg_temp.die_at_enquiries(12), 'PENDING_MANUAL ENQUIRY_EXHAUSTED', 'INV-015: leases lost at every enquiry end with a person too');
+
+select is(kind, 'OUTCOME_UNCERTAIN' collate "C", 'INV-015: and with a case') from evidence.cases where outbox_id = pg_temp.id('Z-1');
+
+-- Without a lease time the rail's own holds
+select is(pg_temp.decided('L-1'), 'ACCEPT', 'INV-013: set-up');
+select is(lease_expires_at - claimed_at, interval '30 seconds', 'INV-013: the policy''s lease of the rail holds when none is asked for')
+from outbox.claim_outbox_batch(p_worker => 'w', p_limit => 1, p_rail => 'sandbox');
+
+-- Erasure and late answers
+select throws_ok($$select outbox.erase_parties('ZM-BANK-A', 'never', 'op', 'request')$$, 'SN403', null, 'INV-LEAK-001: an unknown instruction has nothing to erase');
+select throws_ok($$select outbox.erase_parties('ZM-BANK-A', 'L-1', 'op', 'request')$$, 'SC401', null, 'INV-LEAK-001: parties stay while they are needed');
+select ok(outbox.erase_parties('ZM-BANK-A', 'C-1', 'op', 'request'), 'INV-LEAK-001: the parties of an ended instruction are erased');
+select ok(not outbox.erase_parties('ZM-BANK-A', 'C-1', 'op', 'request'), 'INV-LEAK-001: once');
+select results_eq($$select salt, parties, erased_at is not null from outbox.instruction_parties where outbox_id = pg_temp.id('C-1')$$,
+  $$values (null::bytea, null::text, true)$$, 'INV-LEAK-001: salt and parties are gone');
+select is(facts, '{"reason": "request"}'::jsonb, 'INV-EVID-001: erasure is an event') from evidence.evidence_events where kind = 'PARTIES_ERASED';
+create function pg_temp.late(p_instruction_id text, p_class outbox.answer_class, p_reference text) returns integer language sql begin atomic
+  select outbox.report_late_answers(array[jsonb_populate_record(null::outbox.result, jsonb_build_object('participant_id', 'ZM-BANK-A',
+    'outbox_id', pg_temp.id(p_instruction_id), 'answer_class', p_class, 'rail_reference', p_reference))]);
+end;
+select is(pg_temp.late('C-1', 'ACCEPTED', 'R-1'), 0, 'INV-OUTBOX-02: the same answer again contradicts nothing');
+select is(pg_temp.late('C-1', 'REJECTED', null), 1, 'INV-OUTBOX-02: a late no to what was dispatched opens a case');
+select is(pg_temp.late('C-1', 'ACCEPTED', 'R-OTHER'), 0, 'INV-OUTBOX-02: one case of the kind per instruction');
+select is(pg_temp.late('C-2', 'ACCEPTED', 'R-1'), 1, 'INV-OUTBOX-02: a late yes to what failed opens a case');
+select is(pg_temp.late('C-3', 'NOT_FOUND', null), 0, 'INV-OUTBOX-02: a late uncertainty does not');
+select is(pg_temp.state('C-1') || ', ' || pg_temp.state('C-2'), 'DISPATCHED, FAILED RAIL_REJECTED', 'INV-OUTBOX-02: the outcomes stay');
 
 -- The rules of judgement
 create function pg_temp.judged(p_action text, p_class text, p_changes jsonb default '{}') returns text language sql begin atomic

@@ -24,18 +24,19 @@ insert into expected_functions values
   ('core.now()', 'sql', 'volatile', 'invoker', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.raise_error(text,jsonb)', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.refuse_change()', 'plpgsql', 'volatile', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner'),
+  ('core.require_read_committed()', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.uuidv7_floor(timestamp with time zone)', 'sql', 'immutable', 'invoker', 'symphony_auditor, symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('core')$$, $$select * from expected_functions$$, 'INV-005: functions of core and exactly who may call them');
 
 -- Relation, kind, and what others than its owner may do with it.
 create temp table expected_relations (relation text collate "C", kind text collate "C", granted text collate "C");
 insert into expected_relations values
-  ('cell', 'table', ''),
+  ('cell', 'table', 'symphony_ops_owner:SELECT'),
   ('errors', 'table', ''),
   ('month_partitioned', 'table', ''),
   ('reasons', 'table', ''),
-  ('schema_migration', 'table', ''),
-  ('schema_repeatable', 'table', '');
+  ('schema_migration', 'table', 'symphony_ops_owner:SELECT'),
+  ('schema_repeatable', 'table', 'symphony_ops_owner:SELECT');
 select set_eq($$select relation, kind, granted from pg_temp.relations('core')$$, $$select * from expected_relations$$, 'INV-010: relations of core and exactly who may read them');
 
 create temp table expected_columns (relation text collate "C", columns text collate "C");
@@ -71,6 +72,9 @@ select set_eq($$select relation, name, definition from pg_temp.constraints('core
 
 select is_empty($$select * from pg_temp.indexes('core')$$, 'INV-004: indexes of core besides keys');
 
+select is_empty($$select * from pg_temp.unguarded(array['core.schema_migration', 'core.schema_repeatable'],
+  'core.refuse_change()')$$,
+  'INV-014: every ledger of core and every leaf refuses UPDATE, DELETE and TRUNCATE always');
 
 -- Roles: NOLOGIN, without any attribute, members of nothing.
 select set_eq($$select rolname::text from pg_roles where rolname like 'symphony\_%'$$, array['symphony_core_owner', 'symphony_evidence_owner',

@@ -29,7 +29,9 @@ insert into expected_relations values
   ('evidence_events', 'partitioned', ''),
   ('halt_history', 'view', 'symphony_auditor:SELECT'),
   ('instruction_timeline', 'view', 'symphony_auditor:SELECT'),
-  ('policy_history', 'view', 'symphony_auditor:SELECT');
+  ('outcomes', 'view', 'symphony_auditor:SELECT'),
+  ('policy_history', 'view', 'symphony_auditor:SELECT'),
+  ('refusals', 'view', 'symphony_auditor:SELECT');
 select set_eq($$select relation, kind, granted from pg_temp.relations('evidence')$$, $$select * from expected_relations$$, 'INV-010: relations of evidence and exactly who may read them');
 
 create temp table expected_columns (relation text collate "C", columns text collate "C");

@@ -6,7 +6,7 @@ select no_plan();
 
 select pg_temp.house_rules('outbox');
 
-select is(pg_temp.grants(nspacl, nspowner), 'symphony_evidence_owner:USAGE, symphony_executor:USAGE, symphony_ingest:USAGE, symphony_ingress_owner:USAGE, symphony_maintainer:USAGE, symphony_ops_owner:USAGE, symphony_rails_owner:USAGE',
+select is(pg_temp.grants(nspacl, nspowner), 'symphony_evidence_owner:USAGE, symphony_executor:USAGE, symphony_ingest:USAGE, symphony_ingress_owner:USAGE, symphony_maintainer:USAGE, symphony_operator:USAGE, symphony_ops_owner:USAGE, symphony_rails_owner:USAGE',
   'INV-005: who sees names in outbox') from pg_namespace where nspname = 'outbox';
 
 -- Signature, language, volatility, security, and who may call it besides its owner (the matrix of sql/grants.sql).
@@ -19,6 +19,7 @@ insert into expected_functions values
   ('outbox.enqueue_batch(outbox.intent[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner'),
   ('outbox.enqueue_payment_outbox(text,uuid,text,text,text,text,bigint,text,timestamp with time zone,text,text,text,uuid)', 'plpgsql', 'volatile', 'definer', 'symphony_ingest'),
   ('outbox.ensure_partitions(text,date)', 'plpgsql', 'volatile', 'definer', 'symphony_ops_owner'),
+  ('outbox.erase_parties(text,text,text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('outbox.extend_leases(text,outbox.lease[],interval)', 'plpgsql', 'volatile', 'definer', 'symphony_executor'),
   ('outbox.find_recorded(outbox.intent[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner'),
   ('outbox.follow_up(outbox.outcome[])', 'plpgsql', 'volatile', 'definer', ''),
@@ -29,6 +30,7 @@ insert into expected_functions values
   ('outbox.open_claim_gate(text,integer)', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.payload_sha256(text,text,text,text,bigint,text,text,text,uuid,boolean)', 'sql', 'stable', 'invoker', 'symphony_ingress_owner'),
   ('outbox.repair_expired_leases(integer)', 'plpgsql', 'volatile', 'definer', 'symphony_executor, symphony_maintainer'),
+  ('outbox.report_late_answers(outbox.result[])', 'plpgsql', 'volatile', 'definer', 'symphony_rails_owner'),
   ('outbox.wait_before_next(outbox.next_action,text,smallint,integer,integer,smallint,integer[])', 'sql', 'volatile', 'invoker', ''),
   ('outbox.wake_executors()', 'plpgsql', 'volatile', 'definer', 'symphony_ingest');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('outbox')$$, $$select * from expected_functions$$, 'INV-005: functions of outbox and exactly who may call them');
