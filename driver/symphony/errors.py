@@ -28,9 +28,7 @@ class DatabaseRefused(SymphonyError):
 
     http_status: ClassVar[int] = 500
 
-    def __init__(
-        self, *, sqlstate: str, message: str, detail: str | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, *, sqlstate: str, message: str, detail: str | None = None, hint: str | None = None) -> None:
         super().__init__(f"{sqlstate} {message}" + (f" ({hint})" if hint else ""))
         self.sqlstate = sqlstate
         self.message = message

@@ -145,9 +145,7 @@ def check_idempotency_key(value: object, pointer: str = "/idempotency_key") -> s
 
 def _members(obj: object, at: str, known: frozenset[str]) -> dict[str, object]:
     if not isinstance(obj, dict):
-        raise InvalidInput(
-            "SCHEMA_INVALID", at, f"{at.rpartition('/')[2] or 'an instruction'} must be a JSON object"
-        )
+        raise InvalidInput("SCHEMA_INVALID", at, f"{at.rpartition('/')[2] or 'an instruction'} must be a JSON object")
     if not obj.keys() <= known:
         name = next(name for name in obj if name not in known)
         allowed = ", ".join(sorted(known))

@@ -19,9 +19,7 @@ from symphony.instruction import (
 )
 from symphony.money import AMOUNT_PATTERN, CURRENCIES
 
-ABOVE_THE_SCHEMA: Final = frozenset(
-    ("AMOUNT_ZERO", "AMOUNT_DECIMALS", "AMOUNT_TOO_LARGE", "PROXY_NOT_SUPPORTED")
-)
+ABOVE_THE_SCHEMA: Final = frozenset(("AMOUNT_ZERO", "AMOUNT_DECIMALS", "AMOUNT_TOO_LARGE", "PROXY_NOT_SUPPORTED"))
 """Reasons for which the parser refuses an instruction that the schema lets pass."""
 
 

@@ -36,9 +36,7 @@ _DENIED_WORDS: Final = frozenset(
         *("params", "party", "phone", "proof", "raw", "uri", "url"),
     }
 )
-_DENIED_KEYS: Final = frozenset(
-    {"address", "content", "data", "document", "item", "query", "request", "response"}
-)
+_DENIED_KEYS: Final = frozenset({"address", "content", "data", "document", "item", "query", "request", "response"})
 _HARMLESS_KEYS: Final = frozenset({"signature_alg", "signature_key_id"})
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[A-Z]")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

@@ -69,9 +69,7 @@ class Maintenance:
         self._metrics = metrics
         self._settings = settings
         self._clock = clock
-        self._stale_after_s = (
-            _STALE_AFTER_INTERVALS * settings.health_interval_ms + settings.retry_ms
-        ) / 1_000
+        self._stale_after_s = (_STALE_AFTER_INTERVALS * settings.health_interval_ms + settings.retry_ms) / 1_000
         self._stop = asyncio.Event()
         self._health_read_at: float | None = None
         self._left_out: frozenset[str] = frozenset()
@@ -85,10 +83,7 @@ class Maintenance:
         if self._health_read_at is None:
             return "the database's health has not been read yet"
         age_s = self._clock() - self._health_read_at
-        if (
-            age_s * 1_000
-            > _STALE_AFTER_INTERVALS * self._settings.health_interval_ms + self._settings.retry_ms
-        ):
+        if age_s * 1_000 > _STALE_AFTER_INTERVALS * self._settings.health_interval_ms + self._settings.retry_ms:
             return f"the database's health was last read {age_s:.0f} s ago"
         return None
 
@@ -111,9 +106,7 @@ class Maintenance:
             for task, work, interval_ms in tasks:
                 group.create_task(self._repeat(task, work, interval_ms, succeeded))
 
-    async def _repeat(
-        self, task: str, work: _Work, interval_ms: int, succeeded: Callable[[str], None]
-    ) -> None:
+    async def _repeat(self, task: str, work: _Work, interval_ms: int, succeeded: Callable[[str], None]) -> None:
         while not self._stop.is_set():
             ok = await self._attempt(task, work)
             self._metrics.maintenance_runs_total.labels(task=task, result="ok" if ok else "failed").inc()

@@ -22,9 +22,7 @@ _EXIT_NOW = 128 + signal.SIGTERM
 
 @click.command()
 @click.option("--database-url", envvar="SYMPHONY_DATABASE_URL", required=True, help="libpq connection URL.")
-@click.option(
-    "--months-ahead", type=int, default=3, show_default=True, help="Months of partitions kept ready."
-)
+@click.option("--months-ahead", type=int, default=3, show_default=True, help="Months of partitions kept ready.")
 @click.option("--partitions-interval-ms", type=int, default=3_600_000, show_default=True)
 @click.option("--health-interval-ms", type=int, default=5_000, show_default=True)
 @click.option("--metrics-host", default="127.0.0.1", show_default=True)

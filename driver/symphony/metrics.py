@@ -44,16 +44,12 @@ _PROCESS: Final[dict[str, MetricSpec]] = {
     "ingress_shed_total": MetricSpec(
         "counter", ("cause",), "Requests refused before any decision was recorded (count)."
     ),
-    "breaker_state": MetricSpec(
-        "gauge", (), "Circuit breaker of the ingress (code: 0 closed, 1 half open, 2 open)."
-    ),
+    "breaker_state": MetricSpec("gauge", (), "Circuit breaker of the ingress (code: 0 closed, 1 half open, 2 open)."),
     "pool_wait_seconds": MetricSpec("histogram", (), "Wait for a free database connection (seconds)."),
     "claim_batches_total": MetricSpec("counter", (), "Claims that returned at least one item (count)."),
     "notify_wakeups_total": MetricSpec("counter", (), "Claims started by a NOTIFY (count)."),
     "poll_wakeups_total": MetricSpec("counter", (), "Claims started by the poll interval (count)."),
-    "wakeup_latency_seconds": MetricSpec(
-        "histogram", (), "Time an item waited from being due to its claim (seconds)."
-    ),
+    "wakeup_latency_seconds": MetricSpec("histogram", (), "Time an item waited from being due to its claim (seconds)."),
     "in_flight": MetricSpec("gauge", ("rail",), "Items this worker holds a lease for (count)."),
     "dispatch_latency_seconds": MetricSpec("histogram", ("rail",), "Time of one call to a rail (seconds)."),
     "attempts_total": MetricSpec(
@@ -81,9 +77,7 @@ _DATABASE: Final[dict[str, MetricSpec]] = {
     "oldest_pending_age_seconds": MetricSpec(
         "gauge", (), "How long the most overdue pending item has been due (seconds; 0 when none is due)."
     ),
-    "stuck_dispatching_count": MetricSpec(
-        "gauge", (), "Leases that expired and were not taken back (count)."
-    ),
+    "stuck_dispatching_count": MetricSpec("gauge", (), "Leases that expired and were not taken back (count)."),
     "uncertain_oldest_age_seconds": MetricSpec(
         "gauge", (), "Age of the oldest item whose rail outcome is uncertain (seconds; 0 when none)."
     ),
@@ -203,9 +197,7 @@ class Listener:
         await self._runner.cleanup()
 
 
-async def serve(
-    metrics: Metrics, host: str, port: int, *, ready: Callable[[], str | None] = lambda: None
-) -> Listener:
+async def serve(metrics: Metrics, host: str, port: int, *, ready: Callable[[], str | None] = lambda: None) -> Listener:
     """Listen for /metrics, /healthz and /readyz, apart from the service's own listener.
 
     `ready` answers None, or why the service is not ready (then /readyz says 503): at once, and no secrets.

@@ -106,15 +106,9 @@ async def _connection(database_url: str) -> AsyncIterator[Connection]:
 @click.option(
     "--database-url", envvar=["DATABASE_URL", "SYMPHONY_DATABASE_URL"], required=True, help="Whom to migrate."
 )
-@click.option(
-    "--sql-dir", type=click.Path(path_type=Path), default=DEFAULT_SQL_DIR, help="Folder with migrations/."
-)
-@click.option(
-    "--check", "only_check", is_flag=True, help="Change nothing: exit 0 current, 3 pending, 1 broken."
-)
-@click.option(
-    "--lock-timeout-ms", type=click.IntRange(1), default=_DEFAULTS.lock_timeout_ms, show_default=True
-)
+@click.option("--sql-dir", type=click.Path(path_type=Path), default=DEFAULT_SQL_DIR, help="Folder with migrations/.")
+@click.option("--check", "only_check", is_flag=True, help="Change nothing: exit 0 current, 3 pending, 1 broken.")
+@click.option("--lock-timeout-ms", type=click.IntRange(1), default=_DEFAULTS.lock_timeout_ms, show_default=True)
 @click.option(
     "--statement-timeout-ms",
     type=click.IntRange(1),

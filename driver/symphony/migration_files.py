@@ -54,9 +54,7 @@ class Sources:
         """Return (schema, name) of every function that some file creates."""
         files = [*self.functions, *(migration.file for migration in self.migrations)]
         return frozenset(
-            (schema.decode(), name.decode())
-            for file in files
-            for schema, name in _DEFINED.findall(file.content)
+            (schema.decode(), name.decode()) for file in files for schema, name in _DEFINED.findall(file.content)
         )
 
 
@@ -128,9 +126,7 @@ def _read_file(path: Path, sql_dir: Path) -> SqlFile:
     content = path.read_bytes()
     reason = _flaw(content, migration=path.parent.name == "migrations")
     if reason is not None:
-        raise OperatorError(
-            "SQL_FILE_INVALID", thing=str(path), reason=reason, next_action="correct the file"
-        )
+        raise OperatorError("SQL_FILE_INVALID", thing=str(path), reason=reason, next_action="correct the file")
     relative = path.relative_to(sql_dir).as_posix()
     return SqlFile(path=relative, content=content, sha256=hashlib.sha256(content).digest())
 

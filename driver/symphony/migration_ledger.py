@@ -171,8 +171,7 @@ async def read(conn: Connection, *, grants_path: str) -> Applied:
 async def record_migration(conn: Connection, migration: Migration, *, duration_ms: int, runner: str) -> None:
     """Append the row of an applied migration."""
     await conn.execute(
-        "insert into core.schema_migration (version, name, sha256, duration_ms, runner)"
-        " values (%s, %s, %s, %s, %s)",
+        "insert into core.schema_migration (version, name, sha256, duration_ms, runner) values (%s, %s, %s, %s, %s)",
         (migration.version, migration.name, migration.file.sha256, duration_ms, runner),
     )
 

@@ -90,7 +90,5 @@ async def plan(conn: Connection, sources: Sources) -> Plan:
     """Compare the files with this database; raises as `compare` does. Changes nothing."""
     compared = compare(sources, await ledger.read(conn, grants_path=GRANTS))
     orphans = await ledger.functions_of(conn, CONTEXTS) - sources.defined_functions()
-    remarks = (
-        f"function {schema}.{name} is in the database but in no file" for schema, name in sorted(orphans)
-    )
+    remarks = (f"function {schema}.{name} is in the database but in no file" for schema, name in sorted(orphans))
     return replace(compared, remarks=(*compared.remarks, *remarks))

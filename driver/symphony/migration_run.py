@@ -79,9 +79,7 @@ class Run:
                     raise _lock_not_had(refused, attempt) from refused.error
                 jitter = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
                 pause_ms = self.options.retry_pause_ms * 2 ** (attempt - 1) * jitter
-                self.say(
-                    f"{refused.file.path}: no lock yet, all rolled back, trying again in {pause_ms:.0f} ms"
-                )
+                self.say(f"{refused.file.path}: no lock yet, all rolled back, trying again in {pause_ms:.0f} ms")
                 await asyncio.sleep(pause_ms / 1000)
         if alone is not None:
             return [*done, *await self._nontransactional(alone)], True
@@ -138,9 +136,7 @@ class Run:
         except (errors.LockNotAvailable, errors.DeadlockDetected, errors.SerializationFailure) as error:
             raise _LockNotHad(file, error) from error
         except psycopg.Error as error:
-            raise _sql_failed(
-                file, error, "correct the file and run migrate again: nothing was changed"
-            ) from error
+            raise _sql_failed(file, error, "correct the file and run migrate again: nothing was changed") from error
         duration_ms = round((time.monotonic() - begin) * 1000)
         still_inside = self.conn.info.transaction_status == TransactionStatus.INTRANS
         if not still_inside or await ledger.transaction_id(self.conn) != transaction:
@@ -247,9 +243,7 @@ def _lock_not_had(refused: _LockNotHad, attempts: int) -> OperatorError:
 
 
 def _sql_failed(file: SqlFile, error: psycopg.Error, next_action: str) -> OperatorError:
-    return OperatorError(
-        "SQL_FAILED", thing=_place(file, error), reason=describe(error), next_action=next_action
-    )
+    return OperatorError("SQL_FAILED", thing=_place(file, error), reason=describe(error), next_action=next_action)
 
 
 def _place(file: SqlFile, error: psycopg.Error) -> str:

@@ -57,9 +57,7 @@ def exponent(currency: str) -> int:
     """
     places = _EXPONENTS.get(currency)
     if places is None:
-        raise InvalidMoney(
-            "CURRENCY_INVALID", "the currency is not an ISO 4217 code of three capital letters"
-        )
+        raise InvalidMoney("CURRENCY_INVALID", "the currency is not an ISO 4217 code of three capital letters")
     return places
 
 
@@ -75,9 +73,7 @@ def to_minor(amount: str, currency: str) -> int:
     if match is None:
         if _read_long_amount(amount):
             raise InvalidMoney("AMOUNT_TOO_LARGE", "the amount has more than 15 digits before the point")
-        raise InvalidMoney(
-            "AMOUNT_INVALID", 'the amount must be ASCII digits with an optional point, like "125.50"'
-        )
+        raise InvalidMoney("AMOUNT_INVALID", 'the amount must be ASCII digits with an optional point, like "125.50"')
     whole, places = match.groups()
     if places is None:
         minor = int(whole) * _POWERS[places_allowed]

@@ -21,9 +21,9 @@ NO_ACTIVE_STATUS = 3
 
 def database_url_option[F: Callable[..., Any]](command: F) -> F:
     """Add --database-url."""
-    return click.option(
-        "--database-url", envvar="SYMPHONY_DATABASE_URL", required=True, help="libpq connection URL."
-    )(command)
+    return click.option("--database-url", envvar="SYMPHONY_DATABASE_URL", required=True, help="libpq connection URL.")(
+        command
+    )
 
 
 def operator_option[F: Callable[..., Any]](command: F) -> F:
@@ -94,9 +94,7 @@ def activate(*, file: Path, operator: str, database_url: str) -> None:
                 reason=f"the database computed {recorded.hex()}, this program {document.sha256.hex()}",
                 next_action="activate nothing and report this as a defect",
             )
-        await policy.activate(
-            connection, version=document.version, checksum=document.sha256, operator=operator
-        )
+        await policy.activate(connection, version=document.version, checksum=document.sha256, operator=operator)
 
     run(database_url, work)
     click.echo(f"policy version {document.version} is ACTIVE, SHA-256 {document.sha256.hex()}")
@@ -108,14 +106,10 @@ def show(*, database_url: str) -> None:
     """Print the ACTIVE policy's version, checksum and activation time; exit status 3 when there is none."""
     found = run(database_url, policy.active)
     if found is None:
-        click.echo(
-            "no policy is ACTIVE, so nothing is accepted; next: symphony policy activate FILE", err=True
-        )
+        click.echo("no policy is ACTIVE, so nothing is accepted; next: symphony policy activate FILE", err=True)
         raise SystemExit(NO_ACTIVE_STATUS)
     version, checksum, activated_at = found
-    click.echo(
-        f"policy version {version} is ACTIVE since {activated_at.isoformat()}, SHA-256 {checksum.hex()}"
-    )
+    click.echo(f"policy version {version} is ACTIVE since {activated_at.isoformat()}, SHA-256 {checksum.hex()}")
 
 
 @policy_group.command()
@@ -144,9 +138,7 @@ def halt(
 ) -> None:
     """Stop everything, a rail or a participant at once; prints the halt's id, which `lift` needs."""
     if (scope == "RAIL") != (rail is not None) or (scope == "PARTICIPANT") != (participant_id is not None):
-        raise click.UsageError(
-            "give --rail with --scope RAIL, --participant with --scope PARTICIPANT, else neither"
-        )
+        raise click.UsageError("give --rail with --scope RAIL, --participant with --scope PARTICIPANT, else neither")
     if scope != "PARTICIPANT" and direction != "BOTH":
         raise click.UsageError(f"--direction {direction} needs --scope PARTICIPANT")
     halt_id = run(

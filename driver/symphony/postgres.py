@@ -88,9 +88,7 @@ class Server:
             self._check_libraries()
             if new:
                 self._initialise()
-                messages.append(
-                    f"initialised {self.data} (data checksums, UTF8, run by {self._account.name})"
-                )
+                messages.append(f"initialised {self.data} (data checksums, UTF8, run by {self._account.name})")
             settings = {**server_settings.defaults(self.binaries, self._account), **self._settings}
             server_settings.write(self.data, port=self.port, settings=settings, account=self._account)
             server_settings.check_durable(self.binaries, self.data, self._account)

@@ -57,9 +57,7 @@ def service_account() -> Account:
         OperatorError: NO_SERVICE_ACCOUNT, root and neither account exists.
     """
     if os.geteuid() != 0:
-        return Account(
-            name=pwd.getpwuid(os.geteuid()).pw_name, uid=os.geteuid(), gid=os.getegid(), drop=False
-        )
+        return Account(name=pwd.getpwuid(os.geteuid()).pw_name, uid=os.geteuid(), gid=os.getegid(), drop=False)
     for name in ("postgres", "nobody"):
         try:
             entry = pwd.getpwnam(name)
@@ -189,9 +187,7 @@ def missing_libraries(binaries: Binaries) -> list[str]:
     missing: list[str] = []
     if ldd is not None:
         for program in ("postgres", "psql"):
-            listing = subprocess.run(
-                [ldd, binaries.program(program)], capture_output=True, text=True, check=False
-            )
+            listing = subprocess.run([ldd, binaries.program(program)], capture_output=True, text=True, check=False)
             missing += re.findall(r"(\S+) => not found", listing.stdout)
     if not Path("/usr/share/zoneinfo/UTC").exists():
         missing.append("/usr/share/zoneinfo (tzdata)")

@@ -51,9 +51,7 @@ def _provider(options: dict[str, Any], settings: dict[str, str] | None = None) -
     )
 
 
-def _settings(
-    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str]:
+def _settings(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     settings: dict[str, str] = {}
     for value in values:
         name, equals, setting = value.partition("=")

@@ -69,12 +69,12 @@ def memory_mib() -> int:
 
 
 def defaults(binaries: Binaries, account: Account) -> dict[str, str]:
-    """Return our settings: shared_buffers 1 GiB or an eighth of the memory, WAL compressed where built in."""
+    """Return our settings: shared_buffers a quarter of the memory, 8 GiB at most, WAL compressed where built in."""
     memory = memory_mib()
     built_with = run_as(account, [binaries.program("pg_config"), "--configure"]).stdout
     return {
         **_FIXED,
-        "shared_buffers": f"{max(16, min(1024, memory // 8))}MB",
+        "shared_buffers": f"{max(16, min(8192, memory // 4))}MB",
         "effective_cache_size": f"{max(64, memory // 2)}MB",
         "maintenance_work_mem": f"{max(32, min(512, memory // 32))}MB",
         "wal_compression": "lz4" if "--with-lz4" in built_with else "on",
@@ -83,9 +83,7 @@ def defaults(binaries: Binaries, account: Account) -> dict[str, str]:
 
 def write(data: Path, *, port: int, settings: Mapping[str, str], account: Account) -> None:
     """Write DIR/symphony.conf, which postgresql.conf includes, in one rename."""
-    lines = [
-        "# Written by symphony db start at every start. Put your own settings into postgresql.conf, below"
-    ]
+    lines = ["# Written by symphony db start at every start. Put your own settings into postgresql.conf, below"]
     lines += ["# its include of this file.", f"port = {port}"]
     for name, value in sorted(settings.items()):
         lines.append(f"{name} = '{value.replace(chr(39), chr(39) * 2)}'")

@@ -68,9 +68,7 @@ class UrlProvider:
         """Tell whether something accepts connections at the URL's host and port."""
         where = f"{self._host or 'local socket'}:{self._port} (DATABASE_URL)"
         try:
-            socket.create_connection(
-                (self._host or "127.0.0.1", self._port), timeout=_CONNECT_TIMEOUT_S
-            ).close()
+            socket.create_connection((self._host or "127.0.0.1", self._port), timeout=_CONNECT_TIMEOUT_S).close()
         except OSError as error:
             detail = f"not reachable: {where}: {error.strerror or error}"
             return Status(provider=self.name, running=False, pid=None, port=self._port, detail=detail)
@@ -154,13 +152,9 @@ class DockerProvider:
             client = DockerClient().client
             client.ping()
         except ImportError as error:
-            raise self._unavailable(
-                "the package testcontainers is not installed", "scripts/setup --test"
-            ) from error
+            raise self._unavailable("the package testcontainers is not installed", "scripts/setup --test") from error
         except Exception as error:  # the docker client raises its own, urllib3's and requests' errors
-            raise self._unavailable(
-                f"no Docker engine answers ({type(error).__name__})", "start Docker"
-            ) from error
+            raise self._unavailable(f"no Docker engine answers ({type(error).__name__})", "start Docker") from error
         return client
 
     def _unavailable(self, reason: str, action: str) -> OperatorError:
@@ -194,9 +188,7 @@ class DockerProvider:
             "POSTGRES_INITDB_ARGS", "--data-checksums --locale-provider=builtin --builtin-locale=C.UTF-8"
         )
         container.with_volume_mapping(str(self.data), "/var/lib/postgresql", "rw")
-        container.with_command(
-            "postgres -c max_connections=200 -c jit=off -c timezone=UTC -c track_functions=all"
-        )
+        container.with_command("postgres -c max_connections=200 -c jit=off -c timezone=UTC -c track_functions=all")
         container.with_kwargs(ports={"5432/tcp": ("127.0.0.1", self.port)})
         try:
             container.start()

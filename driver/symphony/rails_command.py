@@ -27,9 +27,7 @@ def publish(*, file: Path, operator: str, database_url: str) -> None:
         document = load_response_classes(file)
     written = run(
         database_url,
-        lambda connection: rails.publish_response_classes(
-            connection, document=document.content, operator=operator
-        ),
+        lambda connection: rails.publish_response_classes(connection, document=document.content, operator=operator),
     )
     said = f"{written} classes published" if written else "published already"
     click.echo(f"rail {document.content['rail']} version {document.version}: {said}")

@@ -75,9 +75,7 @@ def _constant(_: str) -> NoReturn:
     raise _NotInJson
 
 
-_decode: Final = json.JSONDecoder(
-    object_pairs_hook=_object, parse_float=_float, parse_constant=_constant
-).decode
+_decode: Final = json.JSONDecoder(object_pairs_hook=_object, parse_float=_float, parse_constant=_constant).decode
 _decode_members: Final = json.JSONDecoder(object_pairs_hook=_Members).decode
 
 
@@ -89,13 +87,9 @@ def read_json(raw: bytes, *, max_depth: int = MAX_DEPTH) -> object:
             of range, nested deeper than max_depth, NUL or half a surrogate pair) or JSON_DUPLICATE_MEMBER.
     """
     if raw[:3] == b"\xef\xbb\xbf":
-        raise InvalidInput(
-            "JSON_INVALID", "", "the text starts with a byte order mark; send UTF-8 without one"
-        )
+        raise InvalidInput("JSON_INVALID", "", "the text starts with a byte order mark; send UTF-8 without one")
     value, problem = _decoded(raw)
-    if (
-        problem is not None
-    ):  # raised out here so that the decoder's error, which holds the text, is not chained
+    if problem is not None:  # raised out here so that the decoder's error, which holds the text, is not chained
         raise problem
     if raw.count(b"{") + raw.count(b"[") > max_depth and _is_deeper(value, max_depth):
         raise InvalidInput("JSON_INVALID", "", f"objects and arrays are nested deeper than {max_depth}")

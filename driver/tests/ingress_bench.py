@@ -156,16 +156,12 @@ class Client:
             sent["Content-Type"] = media
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         skip = [] if media is not None else ["Content-Type"]
-        async with self._session.post(
-            self.base + path, data=data, headers=sent, skip_auto_headers=skip
-        ) as response:
+        async with self._session.post(self.base + path, data=data, headers=sent, skip_auto_headers=skip) as response:
             return Answer(response.status, dict(response.headers), await response.read())
 
     async def batch(self, items: list[dict[str, object]], *, key: str, participant: str = A) -> Answer:
         """POST a batch."""
-        return await self.post(
-            {"instructions": items}, key=key, path="/v1/instructions/batch", participant=participant
-        )
+        return await self.post({"instructions": items}, key=key, path="/v1/instructions/batch", participant=participant)
 
     async def get(self, path: str, *, participant: str | None = A, method: str = "GET") -> Answer:
         """GET a path."""
@@ -219,9 +215,7 @@ def conforms(answer: Answer, schema: str) -> Any:
     """Check a body that was really returned against the OpenAPI document, and return it."""
     document = openapi.document()
     root = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
-    validator = jsonschema.Draft202012Validator(
-        root, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    )
+    validator = jsonschema.Draft202012Validator(root, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
     body = answer.json
     validator.validate(body)
     return body
@@ -261,7 +255,5 @@ async def exchange(bench: Bench, lines: list[bytes], body: bytes = b"", *, lengt
 
 async def recorded(dsn: str, instruction_id: str) -> int:
     """How many instructions of this id are committed."""
-    query = (
-        "select count(*) from outbox.payment_instructions where participant_id = %s and instruction_id = %s"
-    )
+    query = "select count(*) from outbox.payment_instructions where participant_id = %s and instruction_id = %s"
     return int((await rows(dsn, query, A, instruction_id))[0][0])

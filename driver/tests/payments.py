@@ -25,9 +25,7 @@ _RESPONSES = Path(api.__file__).parent.parent / "rails" / "sandbox.responses.jso
 _TERMINAL = "('DISPATCHED', 'FAILED', 'VOIDED', 'PENDING_MANUAL')"
 
 
-def policy_document(
-    *, version: int = 1, participant_in_flight_cap: int = 10_000, **rail: object
-) -> dict[str, object]:
+def policy_document(*, version: int = 1, participant_in_flight_cap: int = 10_000, **rail: object) -> dict[str, object]:
     """A policy with three participants and a quick sandbox rail; `rail` replaces the rail's budgets."""
     limits = [
         {
@@ -124,10 +122,7 @@ def item(instruction_id: str, *, participant_id: str = PARTICIPANTS[0], amount_m
 
 async def accept(connection: Connection, number: int, *, wake: bool = True) -> list[Decision]:
     """Accept `number` new instructions, spread over the participants; each must be accepted."""
-    items = [
-        item(f"I-{uuid.uuid4().hex}", participant_id=PARTICIPANTS[n % len(PARTICIPANTS)])
-        for n in range(number)
-    ]
+    items = [item(f"I-{uuid.uuid4().hex}", participant_id=PARTICIPANTS[n % len(PARTICIPANTS)]) for n in range(number)]
     decisions: list[Decision] = []
     for begin in range(0, number, 500):
         decisions += await api.ingress.accept(connection, items=items[begin : begin + 500])
@@ -187,15 +182,11 @@ class Books:
 
     def leased(self) -> int:
         """Instructions under lease."""
-        return self.number(
-            "select count(*) from outbox.payment_outbox_in_flight where outbox_id > %s", self.since
-        )
+        return self.number("select count(*) from outbox.payment_outbox_in_flight where outbox_id > %s", self.since)
 
     def states(self) -> dict[str, int]:
         """How many attempt rows each state has."""
-        query = (
-            "select state::text, count(*) from outbox.payment_outbox_attempts where outbox_id > %s group by 1"
-        )
+        query = "select state::text, count(*) from outbox.payment_outbox_attempts where outbox_id > %s group by 1"
         return {str(state): int(count) for state, count in self.rows(query, self.since)}
 
     def workers(self, state: str) -> set[str]:
@@ -208,9 +199,7 @@ class Books:
 
     def story(self, reference: str) -> list[str]:
         """The attempt states of one instruction in order."""
-        query = (
-            "select state::text from outbox.payment_outbox_attempts where outbox_id = %s::uuid order by entry_no"
-        )
+        query = "select state::text from outbox.payment_outbox_attempts where outbox_id = %s::uuid order by entry_no"
         return [str(row[0]) for row in self.rows(query, reference)]
 
     def cases(self) -> dict[str, str]:
@@ -225,9 +214,10 @@ class Books:
         most once, and exactly those the books call DISPATCHED (or leave to a person); no sequence has a gap; no
         acknowledged (participant, instruction) is missing.
         """
-        recorded = {(str(p), str(i)) for p, i in self.rows(
-            "select participant_id, instruction_id from outbox.payment_instructions"
-        )}
+        recorded = {
+            (str(p), str(i))
+            for p, i in self.rows("select participant_id, instruction_id from outbox.payment_instructions")
+        }
         assert set(acknowledged) <= recorded, "an acknowledged instruction is missing"
         terminals = self.rows(
             "select i.outbox_id, array_agg(a.state::text) filter (where a.state is not null)"

@@ -16,9 +16,7 @@ Writer = asyncio.StreamWriter
 
 
 def options(base_url: str, **changes: Any) -> RailOptions:
-    return RailOptions(
-        **{"base_url": base_url, "connect_timeout_ms": 200, "total_timeout_ms": 400, **changes}
-    )
+    return RailOptions(**{"base_url": base_url, "connect_timeout_ms": 200, "total_timeout_ms": 400, **changes})
 
 
 @asynccontextmanager
@@ -41,9 +39,7 @@ class RawServer:
     async def read(self, reader: Reader) -> tuple[str, bytes]:
         """One request: its first line and its body."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = next(
-            (line[15:] for line in head.lower().splitlines() if line.startswith("content-length:")), "0"
-        )
+        length = next((line[15:] for line in head.lower().splitlines() if line.startswith("content-length:")), "0")
         request = head.splitlines()[0], await reader.readexactly(int(length))
         self.requests.append(request)
         return request

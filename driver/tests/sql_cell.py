@@ -31,10 +31,10 @@ def policy(
     time_zone: str = "Africa/Lusaka",
 ) -> dict[str, Any]:
     """The test policy with changes: to every rail, to single participants, to everybody's limits."""
-    document: dict[str, Any] = dict(policy_document(version=version, **(rail or {})))
+    document: dict[str, Any] = dict(policy_document(version=version))
     document["caps"] = {"in_flight_global": global_cap}
     document["time_zone"] = time_zone
-    pattern = document["rails"][0]
+    pattern = {**document["rails"][0], **(rail or {})}
     document["rails"] = [{**copy.deepcopy(pattern), "rail": name} for name in rails]
     changes = participants or {}
     document["participants"] = [
@@ -80,18 +80,14 @@ async def claim(
     connection: Connection, *, limit: int = 100, rail: str = "sandbox", worker: str = "w", lease_ms: int = 30_000
 ) -> list[Claim]:
     """Claim under a test's usual arguments."""
-    return await api.outbox.claim_outbox_batch(
-        connection, worker=worker, limit=limit, rail=rail, lease_ms=lease_ms
-    )
+    return await api.outbox.claim_outbox_batch(connection, worker=worker, limit=limit, rail=rail, lease_ms=lease_ms)
 
 
 async def complete(
     connection: Connection, claims: Sequence[Claim], rail_code: str = "ACCEPTED", *, worker: str = "w"
 ) -> list[Outcome]:
     """Give every claim the same answer."""
-    return await api.rails.record_answers(
-        connection, worker=worker, answers=[answer(one, rail_code) for one in claims]
-    )
+    return await api.rails.record_answers(connection, worker=worker, answers=[answer(one, rail_code) for one in claims])
 
 
 def row_counts(url: str) -> dict[str, int]:

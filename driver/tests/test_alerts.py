@@ -33,9 +33,7 @@ LABEL_VALUES = {
     ("attempts_total", "state"): OUTCOMES,
     ("database_errors_total", "point"): POINTS,
     ("ingress_decisions_total", "decision"): {"ACCEPT", "REPLAY", "REJECT"},
-    ("ingress_decisions_total", "reason"): set(
-        re.findall(r"^  \('([A-Z_]+)', \d", REASONS.read_text(), re.M)
-    ),
+    ("ingress_decisions_total", "reason"): set(re.findall(r"^  \('([A-Z_]+)', \d", REASONS.read_text(), re.M)),
 }
 SELECTOR = re.compile(r"([a-z_:]+)\s*\{([^}]*)\}")
 MATCHER = re.compile(r'\s*([a-z_]+)\s*(=~|!~|!=|=)\s*"([^"]*)"\s*(?:,|$)')

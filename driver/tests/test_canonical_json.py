@@ -74,12 +74,8 @@ def test_same_as_package_rfc8785(session: psycopg.Connection[Any], value: Any) -
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    members=st.dictionaries(st.text(characters, min_size=1, max_size=4), st.none(), min_size=2, max_size=8)
-)
-def test_members_are_ordered_by_utf_16_code_units(
-    session: psycopg.Connection[Any], members: dict[str, None]
-) -> None:
+@given(members=st.dictionaries(st.text(characters, min_size=1, max_size=4), st.none(), min_size=2, max_size=8))
+def test_members_are_ordered_by_utf_16_code_units(session: psycopg.Connection[Any], members: dict[str, None]) -> None:
     found = list(json.loads(canonical(session, json.dumps(members, ensure_ascii=False))))
     assert found == sorted(members, key=lambda key: key.encode("utf-16-be"))
 
@@ -95,15 +91,11 @@ def edge_doubles() -> list[float]:
 
 def test_doubles_of_every_size(session: psycopg.Connection[Any]) -> None:
     numbers = edge_doubles()
-    query = (
-        "select core.canonical_number(x::numeric) from unnest(%s::text[]) with ordinality u (x, n) order by n"
-    )
+    query = "select core.canonical_number(x::numeric) from unnest(%s::text[]) with ordinality u (x, n) order by n"
     rows = session.execute(query, ([repr(number) for number in numbers],)).fetchall()
     assert len(rows) == len(numbers) > 25_000
     wrong = [
-        (number, row[0])
-        for number, row in zip(numbers, rows, strict=True)
-        if row[0].encode() != rfc8785.dumps(number)
+        (number, row[0]) for number, row in zip(numbers, rows, strict=True) if row[0].encode() != rfc8785.dumps(number)
     ]
     assert wrong == []
 
@@ -147,9 +139,7 @@ def test_numbers_beyond_the_largest_double_are_refused(session: psycopg.Connecti
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "-Infinity"])
-def test_numeric_values_that_json_cannot_hold_are_refused(
-    session: psycopg.Connection[Any], text: str
-) -> None:
+def test_numeric_values_that_json_cannot_hold_are_refused(session: psycopg.Connection[Any], text: str) -> None:
     with pytest.raises(psycopg.Error) as refusal:
         session.execute("select core.canonical_number(%s::numeric)", (text,))
     assert refusal.value.sqlstate == "SV001"
@@ -159,10 +149,7 @@ def test_the_session_cannot_change_the_form(session: psycopg.Connection[Any]) ->
     with session.transaction(force_rollback=True):
         session.execute("set local extra_float_digits = -15")
         session.execute("set local search_path = pg_temp")
-        assert (
-            canonical(session, '{"b":0.30000000000000004,"a":"é"}')
-            == '{"a":"é","b":0.30000000000000004}'.encode()
-        )
+        assert canonical(session, '{"b":0.30000000000000004,"a":"é"}') == '{"a":"é","b":0.30000000000000004}'.encode()
 
 
 def test_null_gives_null_and_deep_nesting_works(session: psycopg.Connection[Any]) -> None:

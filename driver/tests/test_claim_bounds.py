@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,10 +13,9 @@ from symphony import api
 from symphony.api.connection import Connection
 from symphony.api.outbox import Claim
 from tests.payments import accept, activate, establish, item
-from tests.sql_cell import A, B, C, claim, complete, policy, sessions
+from tests.sql_cell import A, B, C, answer, claim, complete, policy, sessions
 
 CLAIM = "outbox.claim_outbox_batch(text, integer, text, interval)"
-METHODS = ("nestloop", "hashjoin", "mergejoin", "seqscan", "indexscan", "indexonlyscan", "bitmapscan", "sort", "material")
 PLANS: dict[str, dict[str, str] | None] = {
     "pinned": None,
     "unpinned": {},
@@ -59,9 +59,7 @@ def senders(claims: list[Claim]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("plan", PLANS)
-async def test_limits_caps_and_halts_hold_under_every_plan(
-    fresh_database: str, judge: Connection, plan: str
-) -> None:
+async def test_limits_caps_and_halts_hold_under_every_plan(fresh_database: str, judge: Connection, plan: str) -> None:
     await force(judge, PLANS[plan])
     await establish(judge, policy(rail={"in_flight_cap": 17}, participants={A: {"in_flight_cap": 6}}))
     await accept(judge, 150, wake=False)  # 50 of each, A, B, C in turn; B is every creditor
@@ -95,25 +93,27 @@ async def test_eight_claimers_at_once_fill_every_cap_exactly_and_share_nothing(
     await establish(
         judge,
         policy(
-            rails=("sandbox", "backup"), rail={"in_flight_cap": 37}, global_cap=60, participants={A: {"in_flight_cap": 10}}
+            rails=("sandbox", "backup"),
+            rail={"in_flight_cap": 37},
+            global_cap=60,
+            participants={A: {"in_flight_cap": 10}},
         ),
     )
     for rail in ("sandbox", "backup"):
-        items = [
-            item(f"{rail}-{n}", participant_id=(A, B, C)[n % 3]) for n in range(240)
-        ]
-        decisions = await api.ingress.accept(
-            judge, items=[type(one)(**{**fields(one), "rail": rail}) for one in items]
-        )
+        items = [replace(item(f"{rail}-{n}", participant_id=(A, B, C)[n % 3]), rail=rail) for n in range(240)]
+        decisions = await api.ingress.accept(judge, items=items)
         assert {d.decision for d in decisions} == {"ACCEPT"}
     async with sessions(fresh_database, 8) as workers:
+        for rail in ("sandbox", "backup"):
+            held = await claim(judge, limit=1, rail=rail)  # the gate of each rail exists from its first claim on
+            await api.rails.record_answers(
+                judge, worker="w", answers=[answer(one, "RELEASED", phase="NONE") for one in held]
+            )
 
         async def work(number: int, connection: Connection) -> list[Claim]:
             got: list[Claim] = []
             for _ in range(12):
-                batch = await claim(
-                    connection, limit=9, rail=("sandbox", "backup")[number % 2], worker=f"w{number}"
-                )
+                batch = await claim(connection, limit=9, rail=("sandbox", "backup")[number % 2], worker=f"w{number}")
                 assert len(batch) <= 9
                 got += batch
                 await asyncio.sleep(0.12)
@@ -128,25 +128,16 @@ async def test_eight_claimers_at_once_fill_every_cap_exactly_and_share_nothing(
     assert len(taken) == 60, "the global cap, exactly"
 
 
-def fields(one: object) -> dict[str, object]:
-    """The members of an item."""
-    return {name: getattr(one, name) for name in one.__slots__}  # type: ignore[attr-defined]
-
-
 async def test_the_global_cap_holds_between_the_first_claims_ever_of_two_rails(
     fresh_database: str, judge: Connection
 ) -> None:
     await establish(judge, policy(rails=("sandbox", "backup"), global_cap=5))
     for rail in ("sandbox", "backup"):
-        await api.ingress.accept(
-            judge,
-            items=[type(o)(**{**fields(o), "rail": rail}) for o in (item(f"{rail}-{n}") for n in range(8))],
-        )
+        items = [replace(item(f"{rail}-{n}"), rail=rail) for n in range(8)]
+        await api.ingress.accept(judge, items=items)
     async with sessions(fresh_database, 2) as (one, other):
         async with one.transaction():
-            cursor = await one.execute(
-                "select count(*) from outbox.claim_outbox_batch('w1', 10, 'sandbox', '30 s')"
-            )
+            cursor = await one.execute("select count(*) from outbox.claim_outbox_batch('w1', 10, 'sandbox', '30 s')")
             assert await cursor.fetchone() == (5,)
             second = asyncio.create_task(claim(other, limit=10, rail="backup", worker="w2"))
             await asyncio.sleep(0.3)
@@ -170,8 +161,7 @@ async def test_only_what_is_due_is_claimed_oldest_first(judge: Connection) -> No
     await establish(judge, policy())
     await accept(judge, 10, wake=False)
     await judge.execute(
-        "update outbox.payment_outbox_pending set due_at = clock_timestamp() + interval '1.5 s'"
-        " where sequence_id > 2"
+        "update outbox.payment_outbox_pending set due_at = clock_timestamp() + interval '1.5 s' where sequence_id > 2"
     )
     cursor = await judge.execute(
         "select outbox_id from outbox.payment_outbox_pending where sequence_id <= 2 order by due_at, sequence_id"
@@ -184,34 +174,33 @@ async def test_only_what_is_due_is_claimed_oldest_first(judge: Connection) -> No
     assert len(await claim(judge)) == 10 - len(due)
 
 
-@pytest.mark.parametrize(
-    ("scope", "halted"),
-    [
-        ({"scope": "GLOBAL"}, {A, B, C}),
-        ({"scope": "RAIL", "rail": "sandbox"}, {A, B, C}),
-        ({"scope": "RAIL", "rail": "another"}, set()),
-        ({"scope": "PARTICIPANT", "participant_id": A, "direction": "SEND"}, {A}),
-        ({"scope": "PARTICIPANT", "participant_id": A, "direction": "RECEIVE"}, set()),
-        ({"scope": "PARTICIPANT", "participant_id": B, "direction": "RECEIVE"}, {A, B, C}),
-        ({"scope": "PARTICIPANT", "participant_id": B, "direction": "SEND"}, {B}),
-        ({"scope": "PARTICIPANT", "participant_id": B, "direction": "BOTH"}, {A, B, C}),
-    ],
-)
-async def test_a_halt_stops_dispatches_and_lets_enquiries_go_on(
-    judge: Connection, scope: dict[str, str], halted: set[str]
-) -> None:
+HALTS: list[tuple[dict[str, str], set[str]]] = [
+    ({"scope": "GLOBAL"}, {A, B, C}),
+    ({"scope": "RAIL", "rail": "sandbox"}, {A, B, C}),
+    ({"scope": "RAIL", "rail": "another"}, set()),
+    ({"scope": "PARTICIPANT", "participant_id": A, "direction": "SEND"}, {A}),
+    ({"scope": "PARTICIPANT", "participant_id": A, "direction": "RECEIVE"}, set()),
+    ({"scope": "PARTICIPANT", "participant_id": B, "direction": "RECEIVE"}, {A, B, C}),
+    ({"scope": "PARTICIPANT", "participant_id": B, "direction": "SEND"}, {B}),
+    ({"scope": "PARTICIPANT", "participant_id": B, "direction": "BOTH"}, {A, B, C}),
+]
+
+
+async def test_a_halt_stops_dispatches_and_lets_enquiries_go_on(judge: Connection) -> None:
     await establish(judge, policy(rail={"enquiry_after_ms": [1, 1, 1]}))
-    await accept(judge, 3, wake=False)  # everything to B
-    await complete(judge, await claim(judge), "TIMEOUT")
-    await accept(judge, 6, wake=False)
-    await api.policy.halt(judge, operator="test", reason="test", **scope)  # type: ignore[arg-type]
-    await asyncio.sleep(0.05)
-    claims = await claim(judge)
-    assert senders([one for one in claims if one.action == "ENQUIRE"]) == {A: 1, B: 1, C: 1}
-    assert {one.participant_id for one in claims if one.action == "DISPATCH"} == {A, B, C} - halted
-    (halt_id,) = [row[0] for row in await (await judge.execute("select halt_id from policy.list_halts()")).fetchall()]
-    await api.policy.lift_halt(judge, halt_id=halt_id, operator="test", reason="over")
-    assert {one.participant_id for one in await claim(judge)} == halted, "after the lift they flow"
+    for scope, halted in HALTS:
+        await accept(judge, 3, wake=False)  # everything to B
+        await complete(judge, await claim(judge), "TIMEOUT")
+        await accept(judge, 6, wake=False)
+        halt_id = await api.policy.halt(judge, operator="test", reason="test", **scope)
+        await asyncio.sleep(0.02)
+        claims = await claim(judge)
+        assert senders([one for one in claims if one.action == "ENQUIRE"]) == {A: 1, B: 1, C: 1}, scope
+        assert {one.participant_id for one in claims if one.action == "DISPATCH"} == {A, B, C} - halted, scope
+        await api.policy.lift_halt(judge, halt_id=halt_id, operator="test", reason="over")
+        waited = await claim(judge)
+        assert {one.participant_id for one in waited} == halted, "after the lift they flow"
+        await complete(judge, [*claims, *waited])
 
 
 async def test_locked_rows_are_passed_by(fresh_database: str, judge: Connection) -> None:

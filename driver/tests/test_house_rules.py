@@ -28,9 +28,15 @@ def _name(path: Path) -> str:
 def _statements(path: Path) -> list[str]:
     found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "execute" and not (
-                isinstance(node.func.value, ast.Attribute) and node.func.value.attr == "_ledger"  # a method of the SQLite ledger
-            ):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "execute"
+            and not (
+                isinstance(node.func.value, ast.Attribute)
+                and node.func.value.attr == "_ledger"  # a method of the SQLite ledger
+            )
+        ):
             found.append(ast.unparse(node))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and STATEMENT.match(node.value):
             if re.search(r"\b(from|values|set|table|function|role|into)\b", node.value, re.I) and node.value.islower():

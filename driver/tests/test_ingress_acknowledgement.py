@@ -74,8 +74,7 @@ async def test_a_failing_commit_is_a_503_and_records_nothing(bench: Bench) -> No
 async def test_a_killed_backend_is_a_503_and_the_retry_is_clean(bench: Bench) -> None:
     async with commits_wait(bench.dsn):
         posting = [
-            asyncio.create_task(bench.client.post(instruction(f"killed-{n}"), key=f"K-killed-{n}"))
-            for n in range(5)
+            asyncio.create_task(bench.client.post(instruction(f"killed-{n}"), key=f"K-killed-{n}")) for n in range(5)
         ]
         pids = await until_waiting(bench.dsn)
         for pid in pids:
@@ -128,10 +127,8 @@ async def test_a_poisoned_item_alone_is_refused(bench: Bench) -> None:
     assert [result["status"] for result in results] == [500 if n == 7 else 202 for n in range(20)]
     assert results[7]["reason_code"] == "ITEM_UNRECORDABLE"
     query = "select decision::text, reason_code from ingress.ingress_attestations where attestation_id = %s"
-    assert await rows(bench.dsn, query, results[7]["attestation_id"]) == [("REJECT", "ITEM_INVALID")]
-    assert [await recorded(bench.dsn, f"INV-poison-{n}") for n in range(20)] == [
-        int(n != 7) for n in range(20)
-    ]
+    assert await rows(bench.dsn, query, results[7]["attestation_id"]) == [("REJECT", "ITEM_UNRECORDABLE")]
+    assert [await recorded(bench.dsn, f"INV-poison-{n}") for n in range(20)] == [int(n != 7) for n in range(20)]
     assert bench.service.breaker.state.name == "CLOSED"
 
 
@@ -168,8 +165,7 @@ async def test_a_drained_stop_answers_what_it_took(dsn: str) -> None:
     async with serving(dsn) as bench:
         async with commits_wait(dsn):
             posting = [
-                asyncio.create_task(bench.client.post(instruction(f"drain-{n}"), key=f"K-drain-{n}"))
-                for n in range(4)
+                asyncio.create_task(bench.client.post(instruction(f"drain-{n}"), key=f"K-drain-{n}")) for n in range(4)
             ]
             await until_waiting(dsn)
             stopping = asyncio.create_task(bench.service.stop())

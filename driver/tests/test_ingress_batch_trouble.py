@@ -36,9 +36,7 @@ async def test_a_database_failure_reaches_every_waiter_and_is_not_repeated(error
     assert calls == 1
 
 
-def failing_on(
-    poisoned: set[int], error: Exception
-) -> tuple[list[int], Callable[..., Awaitable[list[Decision]]]]:
+def failing_on(poisoned: set[int], error: Exception) -> tuple[list[int], Callable[..., Awaitable[list[Decision]]]]:
     sizes: list[int] = []
 
     async def flush(items: Sequence[Item]) -> list[Decision]:

@@ -23,9 +23,7 @@ def dsn(database_url: str) -> str:
     return database_url
 
 
-async def test_503_while_the_database_is_down_and_recovery_after(
-    cluster: Cluster, fresh_database: str
-) -> None:
+async def test_503_while_the_database_is_down_and_recovery_after(cluster: Cluster, fresh_database: str) -> None:
     await prepare(fresh_database)
     async with serving(fresh_database, pool_acquire_ms=200, breaker_probe_after_ms=300) as bench:
         assert (await bench.client.post(instruction("up"), key="K-up")).status == 202
@@ -51,9 +49,7 @@ async def test_503_while_the_database_is_down_and_recovery_after(
             await asyncio.sleep(0.1)
         assert answer.status == 202, "no recovery within ten seconds"
         assert bench.service.breaker.state.name == "CLOSED"
-        found = await rows(
-            fresh_database, "select instruction_id from outbox.payment_instructions order by 1"
-        )
+        found = await rows(fresh_database, "select instruction_id from outbox.payment_instructions order by 1")
         assert found == [("INV-down-0",), ("INV-up",)]
 
 
@@ -70,9 +66,7 @@ async def test_a_month_without_a_partition_is_not_the_instructions_fault(fresh_d
     for (leaf,) in leaves:
         await rows(fresh_database, f"drop table {leaf}")
     async with serving(fresh_database) as bench:
-        answers = await asyncio.gather(
-            *(bench.client.post(instruction(f"p-{n}"), key=f"K-p-{n}") for n in range(5))
-        )
+        answers = await asyncio.gather(*(bench.client.post(instruction(f"p-{n}"), key=f"K-p-{n}") for n in range(5)))
         assert {(answer.status, answer.reason) for answer in answers} == {(503, "DATABASE_UNAVAILABLE")}
         await prepare(fresh_database, policy=False)
         assert (await bench.client.post(instruction("p-0"), key="K-p-0")).status == 202
@@ -127,9 +121,7 @@ async def spawn(dsn: str, *options: str) -> tuple[asyncio.subprocess.Process, di
 async def test_kill_9_with_a_half_full_batch_and_a_clean_retry(dsn: str) -> None:
     process, ready = await spawn(dsn, "--dev")
     async with commits_wait(dsn), Client(f"http://127.0.0.1:{ready['port']}") as client:
-        posting = [
-            asyncio.create_task(client.post(instruction(f"nine-{n}"), key=f"K-nine-{n}")) for n in range(40)
-        ]
+        posting = [asyncio.create_task(client.post(instruction(f"nine-{n}"), key=f"K-nine-{n}")) for n in range(40)]
         await until_waiting(dsn)
         process.kill()
         await process.communicate()

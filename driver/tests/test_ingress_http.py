@@ -63,9 +63,7 @@ async def test_reasons_are_the_registered_ones(dsn: str) -> None:
         dsn,
         "select reason_code, http_status, meaning, next_action from core.reasons where http_status <> 202",
     )
-    assert {code: tuple(reason) for code, reason in REGISTERED.items()} == {
-        row[0]: row[1:] for row in registered
-    }
+    assert {code: tuple(reason) for code, reason in REGISTERED.items()} == {row[0]: row[1:] for row in registered}
 
 
 async def test_one_instruction_is_recorded_and_answered(bench: Bench) -> None:

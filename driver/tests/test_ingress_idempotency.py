@@ -28,9 +28,7 @@ async def bench(dsn: str) -> AsyncIterator[Bench]:
 
 
 async def test_the_same_key_from_sixteen_clients_at_once_is_one_instruction(bench: Bench) -> None:
-    answers = await asyncio.gather(
-        *(bench.client.post(instruction("sixteen"), key="K-sixteen") for _ in range(16))
-    )
+    answers = await asyncio.gather(*(bench.client.post(instruction("sixteen"), key="K-sixteen") for _ in range(16)))
     assert {answer.status for answer in answers} == {202}
     assert len({answer.raw for answer in answers}) == 1, "byte-identical"
     assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1

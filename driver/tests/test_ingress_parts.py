@@ -142,6 +142,4 @@ def test_every_problem_says_what_to_do_and_unknown_reasons_are_refusals() -> Non
 def test_the_checked_in_openapi_document_is_the_one_served() -> None:
     path = openapi.__file__.replace("openapi.py", "openapi.json")
     with open(path, encoding="ascii") as file:
-        assert file.read() == openapi.document_text(), (
-            "openapi.json is stale; run: python -m symphony.ingress.openapi"
-        )
+        assert file.read() == openapi.document_text(), "openapi.json is stale; run: python -m symphony.ingress.openapi"

@@ -125,9 +125,7 @@ async def test_bad_headers_get_a_named_reason_and_an_attestation(bench: Bench, n
 
 
 async def test_charset_utf_8_is_the_same_media_type(bench: Bench) -> None:
-    answer = await bench.client.post(
-        instruction("charset"), key="K-charset", media="Application/JSON; charset=UTF-8"
-    )
+    answer = await bench.client.post(instruction("charset"), key="K-charset", media="Application/JSON; charset=UTF-8")
     assert answer.status == 202
 
 

@@ -190,9 +190,7 @@ def test_alias_is_understood_and_refused_last() -> None:
     assert refused(changed("/creditor", {"alias": {**alias, "x": ""}})).pointer == "/creditor/alias/x"
 
 
-@pytest.mark.parametrize(
-    "name", ["+260970000000", "Jane Doe", "a/b", "a~b", "\u0440ail", "x" * 65, "", "a\nb"]
-)
+@pytest.mark.parametrize("name", ["+260970000000", "Jane Doe", "a/b", "a~b", "\u0440ail", "x" * 65, "", "a\nb"])
 def test_unknown_name_that_is_not_plain_is_not_repeated(name: str) -> None:
     error = refused(changed("/creditor", {"account": "1", name: "v"}))
     assert error.pointer == "/creditor"
@@ -202,9 +200,7 @@ def test_unknown_name_that_is_not_plain_is_not_repeated(name: str) -> None:
 SECRET = "S3cret-Value"
 
 
-@pytest.mark.parametrize(
-    "path", [f"/{name}" for name in FULL] + ["/debtor/name", "/debtor/account", "/creditor/agent"]
-)
+@pytest.mark.parametrize("path", [f"/{name}" for name in FULL] + ["/debtor/name", "/debtor/account", "/creditor/agent"])
 def test_values_never_reach_a_message(path: str) -> None:
     for value in (SECRET + "\n" + SECRET * 20, [SECRET], {SECRET: SECRET}):
         error = refused(changed(path, value))
@@ -366,9 +362,7 @@ def test_parties_are_rfc_8785_for_every_accepted_text(document: dict[str, Any]) 
     assert found.parties.encode() == rfc8785.dumps(parties)
 
 
-def ecma_pattern(
-    _: Validator, pattern: str, value: object, __: object
-) -> Iterator[jsonschema.ValidationError]:
+def ecma_pattern(_: Validator, pattern: str, value: object, __: object) -> Iterator[jsonschema.ValidationError]:
     """Match as ECMA 262 does: there `$` is the end, and not also before a last line feed."""
     if isinstance(value, str) and not re.search(pattern.removesuffix("$") + r"\Z", value):
         yield jsonschema.ValidationError("pattern")
@@ -482,9 +476,7 @@ def test_schema_and_parser_agree_on_every_odd_value_in_every_place(place: str) -
 
 @settings(max_examples=200)
 @given(documents(), st.sampled_from(PLACES), st.sampled_from(ODD_VALUES[7:]) | st.text(max_size=150))
-def test_schema_and_parser_agree_on_drawn_documents(
-    document: dict[str, Any], place: str, value: object
-) -> None:
+def test_schema_and_parser_agree_on_drawn_documents(document: dict[str, Any], place: str, value: object) -> None:
     agree(document)
     agree(changed(place, value, document))
 

@@ -31,9 +31,7 @@ def read(*lines: object, rail: str | None = None, end: bytes = b"\n") -> list[En
 
 
 def outcomes(entries: list[Entry]) -> list[tuple[int, str]]:
-    return [
-        (entry.line_no, entry.reason_code if isinstance(entry, Refused) else "ready") for entry in entries
-    ]
+    return [(entry.line_no, entry.reason_code if isinstance(entry, Refused) else "ready") for entry in entries]
 
 
 def test_bad_lines_are_refused_by_number_and_the_good_ones_go_on() -> None:
@@ -120,9 +118,7 @@ def test_too_long_lines_are_skipped_without_being_held() -> None:
 
 def test_same_id_same_content_goes_on_and_other_content_is_refused() -> None:
     again = dict(reversed(line(1).items()))
-    entries = read(
-        line(1), line(2), again, line(1, amount="1"), line(1, amount="2"), line(1, idempotency_key="K")
-    )
+    entries = read(line(1), line(2), again, line(1, amount="1"), line(1, amount="2"), line(1, idempotency_key="K"))
     assert outcomes(entries)[2:] == [
         (3, "ready"),
         (4, "ready"),
@@ -134,9 +130,7 @@ def test_same_id_same_content_goes_on_and_other_content_is_refused() -> None:
 
 
 def test_same_key_for_another_instruction_is_refused() -> None:
-    entries = read(
-        line(1, idempotency_key="INV-2"), line(2), line(3, idempotency_key="INV-2"), line(2, amount="9")
-    )
+    entries = read(line(1, idempotency_key="INV-2"), line(2), line(3, idempotency_key="INV-2"), line(2, amount="9"))
     assert outcomes(entries) == [
         (1, "ready"),
         (2, "DUPLICATE_IDEMPOTENCY_KEY"),
@@ -159,7 +153,5 @@ def test_whatever_the_bytes_every_filled_line_gives_one_entry_at_most(lines: lis
     raw = b"\n".join(lines)
     entries = list(read_jsonl(io.BytesIO(raw)))
     numbers = [entry.line_no for entry in entries]
-    filled = [
-        number for number, text in enumerate(raw.split(b"\n"), start=1) if text.strip(b" \t\r\n\x0b\x0c")
-    ]
+    filled = [number for number, text in enumerate(raw.split(b"\n"), start=1) if text.strip(b" \t\r\n\x0b\x0c")]
     assert numbers == filled

@@ -194,9 +194,7 @@ def test_an_empty_service_name_is_refused() -> None:
         logs.configure("")
 
 
-texts = st.text(max_size=40) | st.text(
-    alphabet='\r\n\u2028\u2029\x00\x1b[{"}' + string.ascii_letters, max_size=40
-)
+texts = st.text(max_size=40) | st.text(alphabet='\r\n\u2028\u2029\x00\x1b[{"}' + string.ascii_letters, max_size=40)
 
 
 @settings(max_examples=150, deadline=None)

@@ -112,13 +112,9 @@ async def test_a_fresh_database_gets_everything_in_order_once(release: Release) 
     digest = hashlib.sha256(first.read_bytes()).digest()
     assert release.ledger()[0] == (1, "first", digest)
     assert len(release.ledger()) == len(expected)
-    rows = release.ask(
-        "select duration_ms >= 0, runner ~ '^.+@.+$', applied_at <= now() from core.schema_migration"
-    )
+    rows = release.ask("select duration_ms >= 0, runner ~ '^.+@.+$', applied_at <= now() from core.schema_migration")
     assert rows == [(True, True, True)] * 2
-    everybody = (
-        "select count(*) from pg_class, aclexplode(relacl) a where relname ~ '^schema_' and a.grantee = 0"
-    )
+    everybody = "select count(*) from pg_class, aclexplode(relacl) a where relname ~ '^schema_' and a.grantee = 0"
     assert release.ask(everybody) == [(0,)]
 
 
@@ -154,9 +150,7 @@ async def test_grants_run_when_a_run_was_broken_off_before_them(release: Release
         (lambda r: r.write("migrations/0001_first.sql", TABLE + " "), "MIGRATION_EDITED", "0001_first.sql"),
         (lambda r: (r.folder / "migrations/0001_first.sql").unlink(), "MIGRATION_MISSING", "0001_first.sql"),
         (
-            lambda r: (r.folder / "migrations/0002_second.sql").rename(
-                r.folder / "migrations/0002_other.sql"
-            ),
+            lambda r: (r.folder / "migrations/0002_second.sql").rename(r.folder / "migrations/0002_other.sql"),
             "MIGRATION_MISSING",
             "0002_second.sql",
         ),
@@ -253,9 +247,7 @@ async def test_every_file_meets_the_same_settings_whatever_the_one_before_set(re
         " current_setting('statement_timeout') as statement, current_setting('TimeZone') as zone,"
         " current_setting('check_function_bodies') as bodies"
     )
-    leak = (
-        "set search_path = app; set lock_timeout = 0; set statement_timeout = 0; set timezone = 'Asia/Tokyo';"
-    )
+    leak = "set search_path = app; set lock_timeout = 0; set statement_timeout = 0; set timezone = 'Asia/Tokyo';"
     release.write("migrations/0001_first.sql", f"{TABLE} create table app.a as {shown}; {leak}\n")
     release.write("migrations/0002_second.sql", f"create table app.b as {shown};\n")
     await release.apply(Options(lock_timeout_ms=3_000, statement_timeout_ms=300_000))
@@ -266,9 +258,7 @@ async def test_every_file_meets_the_same_settings_whatever_the_one_before_set(re
 async def test_a_lock_that_is_not_to_be_had_is_tried_again_and_then_named(release: Release) -> None:
     release.write("migrations/0001_first.sql", TABLE)
     await release.apply()
-    release.write(
-        "migrations/0002_second.sql", "create table app.new ();\nalter table app.t add column n int;\n"
-    )
+    release.write("migrations/0002_second.sql", "create table app.new ();\nalter table app.t add column n int;\n")
     async with await AsyncConnection.connect(release.url) as holder:
         await holder.execute("select * from app.t")
         error = await release.refused("LOCK_NOT_HAD")
@@ -325,13 +315,9 @@ async def test_an_index_left_invalid_is_named_not_recorded_and_built_anew_by_the
     assert "55P03" in error.reason
     assert "app.t_id" in error.reason
     assert "is not recorded" in error.reason
-    assert release.ask("select indisvalid from pg_index where indexrelid = 'app.t_id'::regclass") == [
-        (False,)
-    ]
+    assert release.ask("select indisvalid from pg_index where indexrelid = 'app.t_id'::regclass") == [(False,)]
     assert await release.apply() == ["migrations/0002_index.sql"]
-    assert (
-        "migrations/0002_index.sql: dropped the invalid index app.t_id of an interrupted run" in release.said
-    )
+    assert "migrations/0002_index.sql: dropped the invalid index app.t_id of an interrupted run" in release.said
     assert release.ask("select indisvalid from pg_index where indexrelid = 'app.t_id'::regclass") == [(True,)]
 
 
@@ -417,8 +403,6 @@ def test_a_role_without_rights_is_told_so(release: Release) -> None:
     with psycopg.connect(release.url, autocommit=True) as connection:
         connection.execute("drop role if exists migrate_nobody")
         connection.execute(sql.SQL("create role migrate_nobody login password 'x'"))
-    refused = run(
-        release, url=release.url.replace(release.url.split("//")[1].split("@")[0], "migrate_nobody:x")
-    )
+    refused = run(release, url=release.url.replace(release.url.split("//")[1].split("@")[0], "migrate_nobody:x"))
     assert refused.exit_code == 1
     assert "42501 permission denied for database" in refused.stderr

@@ -36,10 +36,7 @@ def test_decimal_string_becomes_minor_units(amount: str, currency: str, minor: i
 @pytest.mark.parametrize(
     ("amount", "currency", "reason"),
     [
-        *(
-            (text, "ZMW", "AMOUNT_INVALID")
-            for text in ("", ".", "1.", ".5", "+1.50", "-1", "1e2", "1_000", "0x10")
-        ),
+        *((text, "ZMW", "AMOUNT_INVALID") for text in ("", ".", "1.", ".5", "+1.50", "-1", "1e2", "1_000", "0x10")),
         *((text, "ZMW", "AMOUNT_INVALID") for text in (" 1", "1\n", "1,50", "1.5.0", "NaN", "Infinity")),
         *(
             (text, "ZMW", "AMOUNT_INVALID")
@@ -63,9 +60,7 @@ def test_decimal_string_becomes_minor_units(amount: str, currency: str, minor: i
         ),
     ],
 )
-def test_what_is_not_money_is_refused_by_name_and_not_repeated(
-    amount: str, currency: str, reason: str
-) -> None:
+def test_what_is_not_money_is_refused_by_name_and_not_repeated(amount: str, currency: str, reason: str) -> None:
     with pytest.raises(InvalidMoney) as caught:
         to_minor(amount, currency)
     assert caught.value.reason_code == reason

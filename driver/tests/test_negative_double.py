@@ -65,9 +65,7 @@ async def check_books(connection: Connection) -> None:
 async def answer_all(connection: Connection, claims: Sequence[Claim], state: str) -> list[Outcome]:
     """Answer so that each becomes `state`, after a moment of chance."""
     await asyncio.sleep(random.random() * 0.002)
-    answers = [
-        answer(one, CODES[state], **({"phase": "NONE"} if state == "VOIDED" else {})) for one in claims
-    ]
+    answers = [answer(one, CODES[state], **({"phase": "NONE"} if state == "VOIDED" else {})) for one in claims]
     return await api.rails.record_answers(connection, worker="w", answers=answers)
 
 
@@ -79,9 +77,7 @@ async def test_neg_dbl_01_two_workers_ending_the_same_items_end_each_once(cell: 
             claims = await claim(one)
             assert len(claims) == ITEMS
             mine, yours = random.sample(sorted(CODES), 2)
-            results = await asyncio.gather(
-                answer_all(one, claims, mine), answer_all(other, claims[::-1], yours)
-            )
+            results = await asyncio.gather(answer_all(one, claims, mine), answer_all(other, claims[::-1], yours))
             ended = await terminals(judge)
             by_item = {(o.outbox_id, o.outcome) for result in results for o in result}
             for held in claims:
@@ -95,9 +91,7 @@ async def test_neg_dbl_01_two_workers_ending_the_same_items_end_each_once(cell: 
 
 
 @pytest.mark.parametrize("second", ["DISPATCHED", "FAILED", "VOIDED", "PENDING_MANUAL"])
-async def test_neg_dbl_02_a_second_terminal_row_is_refused_even_to_a_superuser(
-    cell: str, second: str
-) -> None:
+async def test_neg_dbl_02_a_second_terminal_row_is_refused_even_to_a_superuser(cell: str, second: str) -> None:
     async with sessions(cell, 1) as (judge,):
         await accept(judge, 3, wake=False)
         for held, state in zip(await claim(judge), CODES, strict=True):

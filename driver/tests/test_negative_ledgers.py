@@ -94,30 +94,23 @@ def refused(session: Session, statement: str, *states: str) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("who", ["owner", "superuser"])
-@pytest.mark.parametrize("ledger", LEDGERS)
-def test_neg_aud_01_a_ledger_and_its_leaves_refuse_every_change(
-    url: str, ledger: str, who: str, mode: str
-) -> None:
+def test_neg_aud_01_every_ledger_and_leaf_refuses_every_change(url: str, who: str, mode: str) -> None:
     before = row_counts(url)
-    schema = ledger.partition(".")[0]
-    role = f"symphony_{schema}_owner" if who == "owner" and not ledger.startswith("core.schema_") else None
-    with acting(url, mode=mode, role=role) as session:
-        for name, column, rows in tree(url, ledger):
-            refused(session, f"truncate {name}", "SX001", REFERENCED)
-            if role is None:
-                refused(session, f"truncate {name} cascade", "SX001")
-            else:
-                refused(session, f"truncate {name} cascade", "SX001", "42501")
-            if rows == 0:
-                continue
-            refused(session, f"delete from {name}", "SX001")
-            refused(session, f"update {name} set {column} = {column}", "SX001")
-            refused(
-                session,
-                f"merge into {name} as m using (select 1) as one on true when matched then delete",
-                "SX001",
-            )
-            refused(session, f"delete from {name} where ctid = (select min(ctid) from {name})", "SX001")
+    for ledger in LEDGERS:
+        own = who == "owner" and not ledger.startswith("core.schema_")
+        role = f"symphony_{ledger.partition('.')[0]}_owner" if own else None
+        with acting(url, mode=mode, role=role) as session:
+            for name, column, rows in tree(url, ledger):
+                refused(session, f"truncate {name}", "SX001", REFERENCED)
+                # A cascade reaches tables of other owners: refused before any trigger.
+                refused(session, f"truncate {name} cascade", "SX001", *(["42501"] if own else []))
+                if rows == 0:
+                    continue
+                refused(session, f"delete from {name}", "SX001")
+                refused(session, f"update {name} set {column} = {column}", "SX001")
+                refused(session, f"delete from {name} where ctid = (select min(ctid) from {name})", "SX001")
+                merge = f"merge into {name} as m using (select 1) as one on true when matched then delete"
+                refused(session, merge, "SX001")
     assert row_counts(url) == before
 
 

@@ -28,7 +28,15 @@ INSUFFICIENT_PRIVILEGE = "42501"
 NOT_UPDATABLE = "55000"
 AUDITED = {
     ("evidence", name)
-    for name in ("attestations", "case_list", "halt_history", "instruction_timeline", "outcomes", "policy_history", "refusals")
+    for name in (
+        "attestations",
+        "case_list",
+        "halt_history",
+        "instruction_timeline",
+        "outcomes",
+        "policy_history",
+        "refusals",
+    )
 }
 
 
@@ -55,7 +63,9 @@ class Target:
     def readable(self, capability: str) -> set[tuple[str, str]]:
         """The relations that the catalog lets the role read."""
         query = "select n.nspname, c.relname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace"
-        query += " where n.nspname = any (%s) and c.relkind in ('r', 'p', 'v') and has_table_privilege(%s, c.oid, 'SELECT')"
+        query += (
+            " where n.nspname = any (%s) and c.relkind in ('r', 'p', 'v') and has_table_privilege(%s, c.oid, 'SELECT')"
+        )
         with psycopg.connect(self.url, autocommit=True) as connection:
             rows = connection.execute(query.encode(), (list(CONTEXTS), capability)).fetchall()
         return {(str(schema), str(name)) for schema, name in rows}

@@ -119,9 +119,7 @@ def test_participant_comes_only_from_the_mapping() -> None:
     raw = message(block(payment()))
     assert "participant_id" not in ready(raw).wire["creditor"]
     assert "participant_id" not in ready(raw, participants={"XCCCZMLX": "ZM-BANK-C"}).wire["creditor"]
-    assert (
-        ready(raw, participants={"XBBBZMLX": "ZM-BANK-B"}).wire["creditor"]["participant_id"] == "ZM-BANK-B"
-    )
+    assert ready(raw, participants={"XBBBZMLX": "ZM-BANK-B"}).wire["creditor"]["participant_id"] == "ZM-BANK-B"
     with pytest.raises(ValueError, match="participant id"):
         read(raw, participants={"XBBBZMLX": "zm bank"})
 
@@ -131,13 +129,8 @@ def test_agent_by_clearing_member_or_other_id() -> None:
         raw = message(block(payment(CdtrAgt=f"<CdtrAgt><FinInstnId>{inside}</FinInstnId></CdtrAgt>")))
         return ready(raw).wire["creditor"].get("agent")
 
-    assert (
-        agent("<ClrSysMmbId><ClrSysId><Cd>ZMZIP</Cd></ClrSysId><MmbId>000123</MmbId></ClrSysMmbId>")
-        == "000123"
-    )
-    assert (
-        agent("<BICFI>XBBBZMLXXXX</BICFI><ClrSysMmbId><MmbId>000123</MmbId></ClrSysMmbId>") == "XBBBZMLXXXX"
-    )
+    assert agent("<ClrSysMmbId><ClrSysId><Cd>ZMZIP</Cd></ClrSysId><MmbId>000123</MmbId></ClrSysMmbId>") == "000123"
+    assert agent("<BICFI>XBBBZMLXXXX</BICFI><ClrSysMmbId><MmbId>000123</MmbId></ClrSysMmbId>") == "XBBBZMLXXXX"
     assert agent("<Othr><Id>BRANCH-7</Id></Othr>") == "BRANCH-7"
     assert agent("<Othr><Id>NOTPROVIDED</Id></Othr>") is None
     assert agent("<Nm>Some bank</Nm>") is None
@@ -212,9 +205,7 @@ def test_equal_totals_in_any_writing_pass(total: str) -> None:
         ("CtrlSum", "ten", "CONTROL_SUM", "AM17"),
     ],
 )
-def test_wrong_totals_of_a_block_refuse_only_the_block(
-    element: str, value: str, reason: str, iso_code: str
-) -> None:
+def test_wrong_totals_of_a_block_refuse_only_the_block(element: str, value: str, reason: str, iso_code: str) -> None:
     bad = block(payment(1), **{element: f"<{element}>{value}</{element}>"})
     good = block(payment(2), PmtInfId="<PmtInfId>BLOCK-2</PmtInfId>")
     refused, sent = read(message(bad, good))
@@ -545,9 +536,7 @@ def test_iban_and_bic() -> None:
 @settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_file_never_raises_and_never_sends_a_broken_payment(data: st.DataObject) -> None:
-    raw = bytearray(
-        message(block(payment(1), payment(2)), block(payment(3), PmtInfId="<PmtInfId>B</PmtInfId>"))
-    )
+    raw = bytearray(message(block(payment(1), payment(2)), block(payment(3), PmtInfId="<PmtInfId>B</PmtInfId>")))
     for _ in range(data.draw(st.integers(1, 3))):
         start = data.draw(st.integers(39, len(raw) - 1))
         raw[start : start + data.draw(st.integers(0, 30))] = data.draw(st.binary(max_size=6))
@@ -614,9 +603,7 @@ def test_every_other_published_message_is_refused_whole() -> None:
     assert seen > 0
 
 
-@pytest.mark.skipif(
-    not (VECTORS / "iso_external_codes.csv").is_file(), reason="SYMPHONY_VECTORS has no code list"
-)
+@pytest.mark.skipif(not (VECTORS / "iso_external_codes.csv").is_file(), reason="SYMPHONY_VECTORS has no code list")
 def test_every_iso_code_used_is_in_the_published_set() -> None:
     with (VECTORS / "iso_external_codes.csv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))

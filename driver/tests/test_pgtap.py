@@ -9,15 +9,9 @@ import pytest
 from tests.cluster import PGTAP, Cluster
 from tests.pgtap import counts, prove
 
-GOOD = (
-    "begin; select plan(2); select ok(true, 'a'); select is(1, 1, 'b'); select * from finish(); rollback;\n"
-)
-BAD = (
-    "begin; select plan(2); select ok(true, 'a'); select ok(false, 'b'); select * from finish(); rollback;\n"
-)
-DIED = (
-    "begin; select plan(2); select ok(true, 'a'); select * from absent; select * from finish(); rollback;\n"
-)
+GOOD = "begin; select plan(2); select ok(true, 'a'); select is(1, 1, 'b'); select * from finish(); rollback;\n"
+BAD = "begin; select plan(2); select ok(true, 'a'); select ok(false, 'b'); select * from finish(); rollback;\n"
+DIED = "begin; select plan(2); select ok(true, 'a'); select * from absent; select * from finish(); rollback;\n"
 SHORT = "begin; select plan(2); select ok(true, 'a'); select * from finish(); rollback;\n"
 AS_ANOTHER_ROLE = (
     "begin; create role tap_reader; select plan(1); set local role tap_reader;"

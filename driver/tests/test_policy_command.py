@@ -38,9 +38,7 @@ def changed(path: Path, source: Path, **members: Any) -> str:
     return str(path)
 
 
-def test_activate_shows_one_active_version_and_twice_changes_nothing(
-    fresh_database: str, tmp_path: Path
-) -> None:
+def test_activate_shows_one_active_version_and_twice_changes_nothing(fresh_database: str, tmp_path: Path) -> None:
     before = invoke(fresh_database, "show", operator=None)
     assert (before.exit_code, before.stdout) == (NO_ACTIVE_STATUS, "")
     assert "symphony policy activate" in before.stderr
@@ -68,10 +66,7 @@ def test_the_same_version_with_other_content_is_refused(fresh_database: str, tmp
     assert "SC201" in refused.stderr
     assert "Use a higher version number" in refused.stderr
     assert count(fresh_database, "select count(*) from policy.policy_versions") == 1
-    assert (
-        count(fresh_database, "select count(*) from policy.policy_versions where content->>'name' = 'Other'")
-        == 0
-    )
+    assert count(fresh_database, "select count(*) from policy.policy_versions where content->>'name' = 'Other'") == 0
 
 
 def test_halt_prints_its_id_and_lift_takes_it(fresh_database: str) -> None:

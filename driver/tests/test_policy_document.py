@@ -161,9 +161,7 @@ def test_all_faults_are_told_at_once_and_a_flood_is_cut(tmp_path: Path) -> None:
     rail(content, lease_ms=1, settle_ms=-1)
     content["participants"] = [{"participant_id": "lower"} for _ in range(30)]
     found = problems_of_flood(tmp_path / "p.json", content)
-    assert {"/rails/0/lease_ms", "/rails/0/settle_ms", "/participants/29"} <= {
-        pointer for pointer, _ in found
-    }
+    assert {"/rails/0/lease_ms", "/rails/0/settle_ms", "/participants/29"} <= {pointer for pointer, _ in found}
 
 
 def problems_of_flood(path: Path, content: object) -> list[tuple[str, str]]:

@@ -146,10 +146,7 @@ def test_after_kill_9_it_recovers_with_every_commit_and_says_so(data: Path) -> N
     status = server.status()
     assert not status.running
     assert f"postmaster.pid is left from process {pid}, which died" in status.detail
-    assert (
-        server.start()[0]
-        == f"recovering: postmaster.pid was left by process {pid}, which died without stopping"
-    )
+    assert server.start()[0] == f"recovering: postmaster.pid was left by process {pid}, which died without stopping"
     with psycopg.connect(server.url()) as connection:
         assert connection.execute("select count(*) from kept").fetchone() == (1000,)
 
@@ -328,18 +325,14 @@ def test_the_choice_of_a_provider(directory: Path) -> None:
         choose("auto", data=None, port=1, environ={})
 
 
-def test_without_an_engine_the_container_provider_says_so(
-    directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_an_engine_the_container_provider_says_so(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{free_port()}")
     with pytest.raises(OperatorError, match=r"DOCKER_UNAVAILABLE: postgres:18: no Docker engine answers"):
         DockerProvider(directory / "a", 1).start()
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(
-        db, arguments, env={"DATABASE_URL": "", "SYMPHONY_DATA": "", "SYMPHONY_PORT": ""}
-    )
+    return CliRunner().invoke(db, arguments, env={"DATABASE_URL": "", "SYMPHONY_DATA": "", "SYMPHONY_PORT": ""})
 
 
 def test_the_command(data: Path) -> None:
@@ -356,9 +349,7 @@ def test_the_command(data: Path) -> None:
     assert run("status", *options).exit_code == 0
     url = run("url", *options).stdout.strip()
     assert show(url, "shared_buffers") == "16MB"
-    assert run("url", *options, "--dbname", "postgres").stdout.strip() == url.replace(
-        "/symphony", "/postgres"
-    )
+    assert run("url", *options, "--dbname", "postgres").stdout.strip() == url.replace("/symphony", "/postgres")
     assert run("stop", *options).exit_code == 0
     assert run("start").exit_code == 1
     assert "DATA_DIRECTORY_MISSING" in run("start").stderr

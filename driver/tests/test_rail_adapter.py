@@ -161,9 +161,7 @@ ANSWERS: list[tuple[str, int, bytes | dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "code"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS]
-)
+@pytest.mark.parametrize(("status", "body", "code"), [row[1:] for row in ANSWERS], ids=[row[0] for row in ANSWERS])
 async def test_answers_are_read_strictly(status: int, body: bytes | dict[str, Any], code: str) -> None:
     async def converse(server: RawServer, reader: Reader, writer: Writer) -> None:
         await server.read(reader)

@@ -122,9 +122,7 @@ def _silent_port() -> Iterator[int]:
             each.close()
 
 
-@pytest.mark.parametrize(
-    ("port", "query_code"), [(_refusing_port, "CONNECTION_LOST"), (_silent_port, "TIMEOUT")]
-)
+@pytest.mark.parametrize(("port", "query_code"), [(_refusing_port, "CONNECTION_LOST"), (_silent_port, "TIMEOUT")])
 async def test_only_a_submit_that_could_not_connect_is_connect_failed(
     port: Callable[[], Iterator[int]], query_code: str
 ) -> None:

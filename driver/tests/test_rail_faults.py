@@ -113,17 +113,13 @@ def test_every_fault_kind_is_observed() -> None:
         assert kinds == {kind for kind, phases in faults.KINDS.items() if phase in phases}
 
 
-async def test_wrong_amount_is_echoed_as_said_and_executed_as_ordered(
-    sandbox: SandboxProcess, rail: Rail
-) -> None:
+async def test_wrong_amount_is_echoed_as_said_and_executed_as_ordered(sandbox: SandboxProcess, rail: Rail) -> None:
     for rule, echoed in (({}, 12_650), ({"echo_amount": "1.00"}, 100)):
         sandbox.set_faults({"kind": "wrong_amount_echo", **rule})
         claim = PaymentClaim()
         reply = await rail.submit(claim)
         assert (reply.rail_code, reply.echoed_amount_minor) == ("ACCEPTED", echoed)
-        assert sandbox.rows("select amount from executions where reference = ?", claim.reference) == [
-            ("125.50",)
-        ]
+        assert sandbox.rows("select amount from executions where reference = ?", claim.reference) == [("125.50",)]
 
 
 async def test_a_late_effect_comes_after_the_client_left(sandbox: SandboxProcess, rail: Rail) -> None:

@@ -35,12 +35,8 @@ def test_says_ready_listens_on_loopback_only_and_ends_on_sigterm(tmp_path: Path)
         assert sandbox.ready["event"] == "ready"
         assert sandbox.ready["pid"] == sandbox.process.pid
         assert sandbox.call("GET", "/healthz") == (200, {"status": "OK"})
-        listening = [
-            line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line
-        ]
-        assert [at for at in listening if at.endswith(f":{sandbox.port:04X}")] == [
-            f"0100007F:{sandbox.port:04X}"
-        ]
+        listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines() if " 0A " in line]
+        assert [at for at in listening if at.endswith(f":{sandbox.port:04X}")] == [f"0100007F:{sandbox.port:04X}"]
         assert sandbox.end(signal.SIGTERM) == 0
         assert sandbox.stderr() == ""
 
@@ -173,9 +169,7 @@ async def test_kill_9_under_load_loses_nothing_that_was_answered(tmp_path: Path)
 async def test_many_calls_share_a_commit(tmp_path: Path) -> None:
     with SandboxProcess(tmp_path / "ledger.db") as sandbox:
         async with ClientSession() as session:
-            await asyncio.gather(
-                *[session.post(f"{sandbox.base_url}/payments", json=payment()) for _ in range(100)]
-            )
+            await asyncio.gather(*[session.post(f"{sandbox.base_url}/payments", json=payment()) for _ in range(100)])
         stats = sandbox.call("GET", "/stats")[1]
     assert stats["executed"] == 100
     assert stats["commits"] < 100

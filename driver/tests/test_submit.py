@@ -141,9 +141,7 @@ async def test_refusals_carry_line_reason_and_pointer(ingress: BatchIngress) -> 
     report, _ = await deliver(ingress, entries)
     assert counts(report) == (3, 1, 0, 3, 0)
     assert report.exit_code == 2
-    found = [
-        (item["line_no"], item["reason_code"], item["by"], item.get("pointer")) for item in report.refused
-    ]
+    found = [(item["line_no"], item["reason_code"], item["by"], item.get("pointer")) for item in report.refused]
     assert found == [
         (1, "IDEMPOTENCY_CONFLICT", "ingress", None),
         (3, "LIMIT_CLIENT", "ingress", "/amount"),

@@ -128,8 +128,7 @@ create table outbox.payment_outbox_pending (
   retries_used smallint not null default 0,
   enquiries_used smallint not null default 0,
   entry_no smallint not null default 0,
-  primary key (participant_id, outbox_id),
-  constraint pending_sequence_once unique (participant_id, sequence_id),
+  constraint pending_sequence_once primary key (participant_id, sequence_id),
   constraint pending_due_not_before_created check (due_at >= created_at),
   constraint pending_enquiry_follows_a_send check (next_action = 'DISPATCH' or last_sent_at is not null)
 ) with (
@@ -139,7 +138,7 @@ create table outbox.payment_outbox_pending (
 );
 create index ix_pending_due on outbox.payment_outbox_pending (rail, due_at);
 alter table outbox.payment_outbox_pending owner to symphony_outbox_owner;
-comment on table outbox.payment_outbox_pending is 'Hot and narrow: what is due, or will be. A row is in pending, in flight, or has a terminal attempt; never two of them.';
+comment on table outbox.payment_outbox_pending is 'Hot and narrow: what is due, or will be. A row is in pending, in flight, or has a terminal attempt; never two of them. Keyed by the sequence, for every index of a queue is paid for three times.';
 comment on column outbox.payment_outbox_pending.last_sent_at is 'The last moment at which a call may have left us; the rail''s settle time counts from it.';
 comment on column outbox.payment_outbox_pending.entry_no is 'Attempt rows written so far.';
 comment on index outbox.ix_pending_due is 'The claim reads it from the claim cursor on (outbox.claim_gate).';
@@ -172,10 +171,8 @@ create table outbox.payment_outbox_in_flight (
   autovacuum_vacuum_insert_threshold = -1, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 100000,
   autovacuum_vacuum_cost_delay = 0
 );
-create index ix_in_flight_caps on outbox.payment_outbox_in_flight (rail, participant_id);
 alter table outbox.payment_outbox_in_flight owner to symphony_outbox_owner;
-comment on table outbox.payment_outbox_in_flight is 'Hot: the lease. Completion must match participant, instruction, worker, token and an unexpired lease.';
-comment on index outbox.ix_in_flight_caps is 'Counted by every claim for the caps.';
+comment on table outbox.payment_outbox_in_flight is 'Hot: the lease. Completion must match participant, instruction, worker, token and an unexpired lease. One index only: every claim counts it for the caps.';
 
 create table outbox.claim_gate (
   rail text collate "C" primary key,
@@ -184,7 +181,9 @@ create table outbox.claim_gate (
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 alter table outbox.claim_gate owner to symphony_outbox_owner;
 comment on table outbox.claim_gate is
-  'Claims take these rows one after another, which makes the caps exact; the cursor spares them the dead index entries in front of the live ones.';
+  'Claims take the row «*» one after another, which makes the caps exact; the cursor spares them the dead index entries in front of the live ones.';
+insert into outbox.claim_gate (rail, cursor_due_at, full_scan_at) values ('*', '-infinity', '-infinity');
+comment on column outbox.claim_gate.rail is '«*» is the gate every claim takes; the others hold the cursor of their rail.';
 comment on column outbox.claim_gate.cursor_due_at is 'Nothing due before this was left by the last claim; ignored once a second, so a late committer waits at most that long.';
 
 create table outbox.payment_outbox_attempts (

@@ -11,8 +11,7 @@ create table if not exists public.machine_limit (
   id uuid primary key default uuidv7(), account text not null, seq bigint not null, payload text not null)
 """
 _LIMIT_INSERT = (
-    "insert into public.machine_limit (account, seq, payload)"
-    " select * from unnest(%b::text[], %b::int8[], %b::text[])"
+    "insert into public.machine_limit (account, seq, payload) select * from unnest(%b::text[], %b::int8[], %b::text[])"
 )
 
 # One chunk of finished payments: all ledger rows a DISPATCHED instruction has, made set-wise on the server.
@@ -66,9 +65,7 @@ async def make_limit_table(connection: Connection) -> None:
     await connection.execute(_LIMIT_TABLE)
 
 
-async def insert_plain(
-    connection: Connection, *, accounts: list[str], numbers: list[int], payloads: list[str]
-) -> None:
+async def insert_plain(connection: Connection, *, accounts: list[str], numbers: list[int], payloads: list[str]) -> None:
     """One plain batched INSERT, committed: what the machine can do with the same bytes and durability."""
     await connection.execute(_LIMIT_INSERT, (accounts, numbers, payloads))
 

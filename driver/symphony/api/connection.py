@@ -91,9 +91,7 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
         raise DatabaseUnavailable("no database connection became free in time") from error
 
 
-async def call(
-    connection: Connection, *, role: str, query: str, params: Sequence[Any] = ()
-) -> list[TupleRow]:
+async def call(connection: Connection, *, role: str, query: str, params: Sequence[Any] = ()) -> list[TupleRow]:
     """Run one function call in its own transaction under SET LOCAL ROLE and return its rows after the commit.
 
     Raises:

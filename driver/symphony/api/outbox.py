@@ -106,16 +106,12 @@ async def wake_executors(connection: Connection) -> None:
     await call(connection, role="symphony_ingest", query="select outbox.wake_executors()")
 
 
-async def instruction_status(
-    connection: Connection, *, participant_id: str, instruction_id: str
-) -> Status | None:
+async def instruction_status(connection: Connection, *, participant_id: str, instruction_id: str) -> Status | None:
     """The state of the participant's own instruction (role symphony_ingest), or None."""
     query = (
         "select instruction_id, outbox_id, sequence_id, state, rail, amount_minor, currency, attempts, rail_reference,"
         " reason_code, received_at, updated_at"
         " from outbox.instruction_status(p_participant_id => %s, p_instruction_id => %s)"
     )
-    rows = await call(
-        connection, role="symphony_ingest", query=query, params=(participant_id, instruction_id)
-    )
+    rows = await call(connection, role="symphony_ingest", query=query, params=(participant_id, instruction_id))
     return Status(*rows[0]) if rows else None

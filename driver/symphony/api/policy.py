@@ -12,9 +12,7 @@ from symphony.api.connection import Connection, call
 async def propose(connection: Connection, *, document: dict[str, object], operator: str) -> bytes:
     """Record a policy document as a DRAFT version; returns its SHA-256 checksum (RFC 8785 form)."""
     query = "select policy.propose(p_document => %s::jsonb, p_operator => %s)"
-    rows = await call(
-        connection, role="symphony_policy_admin", query=query, params=(json.dumps(document), operator)
-    )
+    rows = await call(connection, role="symphony_policy_admin", query=query, params=(json.dumps(document), operator))
     return bytes(rows[0][0])
 
 

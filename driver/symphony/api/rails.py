@@ -48,9 +48,7 @@ _RECORD = (
 _FIELD_NAMES = tuple(field.name for field in fields(RailAnswer))
 
 
-async def record_answers(
-    connection: Connection, *, worker: str, answers: Sequence[RailAnswer]
-) -> list[Outcome]:
+async def record_answers(connection: Connection, *, worker: str, answers: Sequence[RailAnswer]) -> list[Outcome]:
     """Record answers and complete the attempts they end, all in one transaction."""
     if not answers:
         return []
@@ -59,12 +57,8 @@ async def record_answers(
     return [Outcome(*row) for row in rows]
 
 
-async def publish_response_classes(
-    connection: Connection, *, document: dict[str, object], operator: str
-) -> int:
+async def publish_response_classes(connection: Connection, *, document: dict[str, object], operator: str) -> int:
     """Publish the next version of a rail's response classes (role symphony_policy_admin); returns rows written."""
     query = "select rails.publish_response_classes(p_document => %s::jsonb, p_operator => %s)"
-    rows = await call(
-        connection, role="symphony_policy_admin", query=query, params=(json.dumps(document), operator)
-    )
+    rows = await call(connection, role="symphony_policy_admin", query=query, params=(json.dumps(document), operator))
     return int(rows[0][0])

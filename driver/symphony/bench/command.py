@@ -52,12 +52,8 @@ def bench() -> None:
 
 
 @bench.command("core")
-@click.option(
-    "--database-url", default=None, help="An empty database of a superuser; default: a server of our own."
-)
-@click.option(
-    "--data", type=click.Path(path_type=Path), default=None, help="Data directory for our own server."
-)
+@click.option("--database-url", default=None, help="An empty database of a superuser; default: a server of our own.")
+@click.option("--data", type=click.Path(path_type=Path), default=None, help="Data directory for our own server.")
 @click.option("--history", default=10_000_000, show_default=True, help="Historical attempts to load first.")
 @click.option("--seconds", default=15.0, show_default=True, help="Seconds per phase.")
 @click.option("--batch", type=click.IntRange(1, 500), default=200, show_default=True, help="Rows per call.")

@@ -56,9 +56,7 @@ async def prepare(dsn: str, *, history_attempts: int, say: Callable[[str], None]
         document = load.policy_document()
         checksum = await api.policy.propose(connection, document=document, operator="bench")
         await api.policy.activate(connection, version=1, checksum=checksum, operator="bench")
-        await api.rails.publish_response_classes(
-            connection, document=load.response_classes(), operator="bench"
-        )
+        await api.rails.publish_response_classes(connection, document=load.response_classes(), operator="bench")
         await sql.make_limit_table(connection)
         payments = history_attempts // 2
         for first in range(0, payments, HISTORY_CHUNK):
@@ -87,18 +85,14 @@ def _summary(tallies: list[Tally]) -> dict[str, float]:
     return {
         "rows": rows,
         "rows_per_s": round(rows / seconds, 1),
-        "client_cpu_us_per_row": round(sum(t.client_cpu_seconds for t in tallies) / rows * 1e6, 1)
-        if rows
-        else 0.0,
+        "client_cpu_us_per_row": round(sum(t.client_cpu_seconds for t in tallies) / rows * 1e6, 1) if rows else 0.0,
         "batch_p50_ms": round(statistics.median(calls), 2) if calls else 0.0,
         "batch_p99_ms": round(calls[int(len(calls) * 0.99)], 2) if calls else 0.0,
         "second_half_to_first": round(second / first, 3) if first else 0.0,
     }
 
 
-async def _measured(
-    dsn: str, clients: list[tuple[Client, dict[str, Any]]]
-) -> tuple[list[Tally], dict[str, float]]:
+async def _measured(dsn: str, clients: list[tuple[Client, dict[str, Any]]]) -> tuple[list[Tally], dict[str, float]]:
     connection = await api.connect(
         dsn, application_name="bench watch", statement_timeout_ms=0, transaction_timeout_ms=0
     )
@@ -123,12 +117,10 @@ async def run(dsn: str, options: CoreOptions, *, say: Callable[[str], None]) -> 
     limit = _summary(tallies)
     report["machine_limit"] = limit
     say("record: 2 processes")
-    tallies, done = await _measured(dsn, [(load.record, keywords)] * 2)
+    tallies, done = await _measured(dsn, [(load.record, keywords | {"lanes": 2})] * 2)
     report["record"] = _summary(tallies) | _per_row(done, tallies)
     say("drain: 2 processes")
-    await asyncio.to_thread(
-        _in_processes, dsn, [(load.record, keywords | {"rows": int(options.seconds * 10_000)})]
-    )
+    await asyncio.to_thread(_in_processes, dsn, [(load.record, keywords | {"rows": int(options.seconds * 10_000)})])
     tallies, done = await _measured(dsn, [(load.drain, keywords)] * 2)
     report["drain"] = _summary(tallies) | _per_row(done, tallies)
     say("both at once: 1 + 1 processes")

@@ -71,12 +71,13 @@ def response_classes() -> dict[str, object]:
     return {"rail": RAIL, "version": 1, "owner": "bench", "classes": [accepted]}
 
 
-def make_items(count: int, *, offset: int) -> list[Item]:
-    """`count` instructions of distinct ids over all participants, about 300 bytes of parties each."""
+def make_items(count: int, *, lane: int, lanes: int) -> list[Item]:
+    """`count` instructions of distinct ids over the participants of one lane (as the ingress's lanes have them)."""
+    own = [f"ZM-BENCH-{n}" for n in range(PARTICIPANTS) if n % lanes == lane]
     now = datetime.now(UTC)
     return [
         Item(
-            participant_id=f"ZM-BENCH-{(offset + n) % PARTICIPANTS}",
+            participant_id=own[n % len(own)],
             tenant_id="bench",
             instruction_id=f"I-{uuid.uuid4()}",
             idempotency_key=str(uuid.uuid4()),
@@ -121,14 +122,12 @@ class Tally:
 
 
 async def record(
-    dsn: str, *, seconds: float, batch: int, worker: int, barrier_at: float, rows: int | None = None
+    dsn: str, *, seconds: float, batch: int, worker: int, barrier_at: float, lanes: int = 1, rows: int | None = None
 ) -> Tally:
     """Accept batches for `seconds`, or exactly `rows`."""
-    connection = await api.connect(
-        dsn, application_name=f"bench record {worker}", statement_timeout_ms=60_000
-    )
+    connection = await api.connect(dsn, application_name=f"bench record {worker}", statement_timeout_ms=60_000)
     # Made beforehand: in service the items come out of HTTP requests, which `bench http` measures.
-    supply = make_items(rows or int(seconds * MOST_ITEMS_PER_SECOND), offset=0)
+    supply = make_items(rows or int(seconds * MOST_ITEMS_PER_SECOND), lane=worker % lanes, lanes=lanes)
     await asyncio.sleep(max(0.0, barrier_at - time.time()))
     started, cpu, done, calls, half = time.perf_counter(), time.process_time(), 0, [], 0
     while done < len(supply) and (rows is not None or time.perf_counter() - started < seconds):
@@ -151,9 +150,7 @@ async def drain(dsn: str, *, seconds: float, batch: int, worker: int, barrier_at
     started, cpu, done, calls, half = time.perf_counter(), time.process_time(), 0, [], 0
     while time.perf_counter() - started < seconds:
         before = time.perf_counter()
-        claims = await api.outbox.claim_outbox_batch(
-            connection, worker=name, limit=batch, rail=RAIL, lease_ms=60_000
-        )
+        claims = await api.outbox.claim_outbox_batch(connection, worker=name, limit=batch, rail=RAIL, lease_ms=60_000)
         if not claims:
             await asyncio.sleep(0.002)
             continue

@@ -14,11 +14,12 @@ from symphony.api.ingress import Decision, Item
 from symphony.errors import DatabaseUnavailable, OutcomeUnknown, RetryLater
 from symphony.ingress import answers, openapi
 from symphony.ingress.batch import answer_batch
-from symphony.ingress.batcher import Batcher, Overloaded, Unrecordable
+from symphony.ingress.batcher import Overloaded, Unrecordable
 from symphony.ingress.breaker import Breaker, BreakerOpen
 from symphony.ingress.buckets import TokenBuckets
 from symphony.ingress.framing import check_head, check_media, read_body
 from symphony.ingress.identity import Identifier, Identity
+from symphony.ingress.lanes import Lanes
 from symphony.ingress.problems import REGISTERED, Problem, Refusal
 from symphony.ingress.recorder import Recorder
 from symphony.ingress.settings import IngressSettings
@@ -49,14 +50,14 @@ class Ingress:
         *,
         settings: IngressSettings,
         identifier: Identifier,
-        batcher: Batcher,
+        lanes: Lanes,
         breaker: Breaker,
         recorder: Recorder,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._identifier = identifier
-        self._batcher = batcher
+        self._lanes = lanes
         self._breaker = breaker
         self._recorder = recorder
         self._metrics = metrics
@@ -159,7 +160,7 @@ class Ingress:
 
     async def _record_one(self, item: Item) -> Decision:
         try:
-            decision = await self._batcher.submit(item)
+            decision = await self._lanes.submit(item)
         except Unrecordable as error:
             self._log.error("item unrecordable", correlation_id=item.correlation_id, exc_info=error)
             return await self._attest_unrecordable(item)
@@ -170,7 +171,7 @@ class Ingress:
 
     async def _attest_unrecordable(self, item: Item) -> Decision:
         """Attest, without its fields, an item that the database cannot store; the client gets a 500."""
-        return await self._batcher.submit(without_fields(item, reject_reason="ITEM_UNRECORDABLE"))
+        return await self._lanes.submit(without_fields(item, reject_reason="ITEM_UNRECORDABLE"))
 
     async def _reject(
         self, refusal: Refusal, visit: Visit, instruction_id: str | None, idempotency_key: str | None
@@ -179,7 +180,7 @@ class Ingress:
         attestation_id = None
         item = visit.rejected(refusal.reason_code, instruction_id=instruction_id, idempotency_key=idempotency_key)
         if self._attestations.take(visit.participant_id or "-"):
-            attestation_id = (await self._batcher.submit(item)).attestation_id
+            attestation_id = (await self._lanes.submit(item)).attestation_id
             self._log_refusal(item, refusal.reason_code)
         else:
             self._metrics.ingress_shed_total.labels("reject_flood").inc()
@@ -247,7 +248,7 @@ class Ingress:
         if isinstance(error, BreakerOpen):
             return Refusal("BREAKER_OPEN", retry_after_s=error.retry_after_s)
         if isinstance(error, Overloaded):
-            return Refusal("STOPPING" if self._batcher.closing else "OVERLOADED")
+            return Refusal("STOPPING" if self._lanes.closing else "OVERLOADED")
         if isinstance(error, OutcomeUnknown):
             return Refusal("OUTCOME_UNKNOWN")
         if isinstance(error, DatabaseUnavailable | RetryLater):

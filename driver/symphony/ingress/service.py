@@ -13,6 +13,7 @@ from symphony.ingress.app import Ingress
 from symphony.ingress.batcher import Batcher
 from symphony.ingress.breaker import Breaker
 from symphony.ingress.identity import StartRefused, identifier_for
+from symphony.ingress.lanes import Lanes
 from symphony.ingress.recorder import Recorder
 from symphony.ingress.server import IngressServer
 from symphony.ingress.settings import IngressSettings
@@ -33,7 +34,7 @@ class Service:
     port: int
     policy_version: int
     ingress: Ingress
-    batcher: Batcher
+    lanes: Lanes
     breaker: Breaker
     _runner: ServerRunner
     _waker: Waker
@@ -52,7 +53,7 @@ class Service:
             await site.stop()
         self.ingress.stopping = True
         await self._runner.cleanup()
-        await self.batcher.close()
+        await self.lanes.close()
         await self._waker.close()
         await self._wake_connection.close()
         await self._pool.close()
@@ -78,11 +79,11 @@ async def start(
     wake_connection, waker = _waker(dsn, settings, metrics)
     timeout_s = settings.flush_timeout_ms / 1000
     recorder = Recorder(pool, breaker=breaker, metrics=metrics, timeout_s=timeout_s, on_accepted=waker.ask)
-    batcher = _batcher(recorder, settings)
+    lanes = _lanes(recorder, settings)
     ingress = Ingress(
         settings=settings,
         identifier=identifier,
-        batcher=batcher,
+        lanes=lanes,
         breaker=breaker,
         recorder=recorder,
         metrics=metrics,
@@ -99,7 +100,7 @@ async def start(
         port=bound_port,
         policy_version=policy_version,
         ingress=ingress,
-        batcher=batcher,
+        lanes=lanes,
         breaker=breaker,
         _runner=runner,
         _waker=waker,
@@ -129,14 +130,19 @@ def _waker(dsn: str, settings: IngressSettings, metrics: Metrics) -> tuple[WakeC
     )
 
 
-def _batcher(recorder: Recorder, settings: IngressSettings) -> Batcher:
-    return Batcher(
-        recorder.record,
-        max_batch=settings.max_batch,
-        max_flush_s=settings.max_flush_ms / 1000,
-        parallel=settings.parallel_flushes,
-        max_queued=settings.max_queued_items,
-        max_wait_s=settings.max_queue_wait_ms / 1000,
+def _lanes(recorder: Recorder, settings: IngressSettings) -> Lanes:
+    return Lanes(
+        [
+            Batcher(
+                recorder.record,
+                max_batch=settings.max_batch,
+                max_flush_s=settings.max_flush_ms / 1000,
+                parallel=1,
+                max_queued=settings.max_queued_items // settings.parallel_flushes,
+                max_wait_s=settings.max_queue_wait_ms / 1000,
+            )
+            for _lane in range(settings.parallel_flushes)
+        ]
     )
 
 

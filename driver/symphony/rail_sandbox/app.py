@@ -155,9 +155,7 @@ class SandboxApp:
             return await self._answer_twice(request, decision.answer, fault)
         return _response(decision.answer)
 
-    async def _answer_twice(
-        self, request: web.Request, answer: Answer, fault: FaultRule
-    ) -> web.StreamResponse:
+    async def _answer_twice(self, request: web.Request, answer: Answer, fault: FaultRule) -> web.StreamResponse:
         """Answer, then (after `ms`, if told) write the same answer again unasked."""
         response = _response(answer)
         transport = request.transport

@@ -23,9 +23,7 @@ _HOST = "127.0.0.1"
 
 
 @click.command("rail-sandbox")
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8930, show_default=True, help="0 picks a free one."
-)
+@click.option("--port", type=click.IntRange(0, 65_535), default=8930, show_default=True, help="0 picks a free one.")
 @click.option(
     "--ledger",
     "ledger_path",

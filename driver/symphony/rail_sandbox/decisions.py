@@ -80,9 +80,7 @@ class Desk:
             return self._decide_and_record(payment, fault=fault)
         answer = _error(fault, payment.reference)
         silent = fault.kind in NO_ANSWER or fault.kind == "late_effect"
-        self._record(
-            SUBMIT, payment.reference, None if silent else answer.http_status, _said(answer, fault), fault
-        )
+        self._record(SUBMIT, payment.reference, None if silent else answer.http_status, _said(answer, fault), fault)
         return Decision(answer, fault)
 
     def _decide_and_record(self, payment: Payment, *, fault: FaultRule | None) -> Decision:
@@ -107,9 +105,7 @@ class Desk:
                 return _reused(payment.reference)
             return _rejected(payment.reference, code)
         if fault is not None and fault.kind == "reject":
-            self._ledger.reject(
-                payment.reference, content_hash=payment.content_hash, code=fault.code, at=self._now()
-            )
+            self._ledger.reject(payment.reference, content_hash=payment.content_hash, code=fault.code, at=self._now())
             return _rejected(payment.reference, fault.code)
         return _accepted(self._ledger.execute(payment, at=self._now()))
 

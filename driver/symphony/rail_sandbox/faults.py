@@ -111,10 +111,7 @@ class FaultBook:
 
     def describe(self) -> list[dict[str, Any]]:
         """The rules as given, each with how many calls it picked and how many it struck."""
-        return [
-            {**_members(entry.rule), "picked": entry.picked, "struck": entry.struck}
-            for entry in self._entries
-        ]
+        return [{**_members(entry.rule), "picked": entry.picked, "struck": entry.struck} for entry in self._entries]
 
 
 class _Entry:
@@ -134,10 +131,7 @@ class _Entry:
             and rule.reference in (None, subject.reference)
             and rule.end_to_end_id in (None, subject.end_to_end_id)
             and rule.currency in (None, subject.currency)
-            and (
-                self._amount is None
-                or (subject.amount is not None and Decimal(subject.amount) == self._amount)
-            )
+            and (self._amount is None or (subject.amount is not None and Decimal(subject.amount) == self._amount))
         )
         if not picked:
             return False

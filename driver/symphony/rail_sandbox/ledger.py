@@ -143,9 +143,7 @@ class Ledger:
                 at,
             ),
         )
-        effect = Effect(
-            payment.reference, payment.amount, payment.currency, payment.content_hash, rail_reference, at
-        )
+        effect = Effect(payment.reference, payment.amount, payment.currency, payment.content_hash, rail_reference, at)
         self._db.execute(
             "insert into executions (reference, amount, currency, content_hash, rail_reference, executed_at)"
             " values (?, ?, ?, ?, ?, ?)",
@@ -192,16 +190,14 @@ class Ledger:
     ) -> None:
         """Append an HTTP call and what it is answered; no status means no answer. Call inside `transact`."""
         self._db.execute(
-            "insert into calls (called_at, phase, reference, http_status, answer, fault)"
-            " values (?, ?, ?, ?, ?, ?)",
+            "insert into calls (called_at, phase, reference, http_status, answer, fault) values (?, ?, ?, ?, ?, ?)",
             (at, phase, reference, http_status, answer, fault),
         )
 
     def stats(self) -> dict[str, Any]:
         """Counts of what is committed."""
         executed, references, most = self._reader.execute(
-            "select (select count(*) from executions), count(*), coalesce(max(execution_count), 0)"
-            " from effects"
+            "select (select count(*) from executions), count(*), coalesce(max(execution_count), 0) from effects"
         ).fetchone()
         (rejected,) = self._reader.execute("select count(*) from rejections").fetchone()
         calls: dict[str, dict[str, int]] = {"SUBMIT": {}, "QUERY": {}}

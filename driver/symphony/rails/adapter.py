@@ -14,9 +14,7 @@ CONNECT_FAILED = "CONNECT_FAILED"  # SUBMIT only: no connection, so no byte of t
 TIMEOUT = "TIMEOUT"
 CONNECTION_LOST = "CONNECTION_LOST"
 UNREADABLE_ANSWER = "UNREADABLE_ANSWER"
-REFUSED_BEFORE_CALL = (
-    "REFUSED_BEFORE_CALL"  # the claim cannot be put on the wire; to be recorded with phase NONE
-)
+REFUSED_BEFORE_CALL = "REFUSED_BEFORE_CALL"  # the claim cannot be put on the wire; to be recorded with phase NONE
 
 
 class RailClaim(Protocol):

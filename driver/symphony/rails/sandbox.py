@@ -114,9 +114,7 @@ class SandboxRail:
         self._payments = _payments_url(options.base_url)
         self._max_response_bytes = options.max_response_bytes
         self._session = aiohttp.ClientSession(
-            connector=_Connector(
-                limit=options.max_connections, keepalive_timeout=options.keepalive_ms / 1000
-            ),
+            connector=_Connector(limit=options.max_connections, keepalive_timeout=options.keepalive_ms / 1000),
             timeout=aiohttp.ClientTimeout(
                 total=options.total_timeout_ms / 1000, connect=options.connect_timeout_ms / 1000
             ),
@@ -132,9 +130,7 @@ class SandboxRail:
         try:
             body = _payment_body(claim)
         except SymphonyError:
-            return RailReply(
-                rail_code=REFUSED_BEFORE_CALL, request_sha256=hashlib.sha256(b"").digest(), latency_us=0
-            )
+            return RailReply(rail_code=REFUSED_BEFORE_CALL, request_sha256=hashlib.sha256(b"").digest(), latency_us=0)
         return await self._call("POST", self._payments, claim=claim, body=body)
 
     async def query(self, claim: RailClaim) -> RailReply:
@@ -203,8 +199,7 @@ def _payments_url(base_url: str) -> URL:
         url = URL()
     if url.scheme not in ("http", "https") or not url.host or url.user or url.query_string or url.fragment:
         raise RailMisconfigured(
-            "rail sandbox: base_url is not http(s)://host[:port][/path], or has a user, query or fragment;"
-            " correct it"
+            "rail sandbox: base_url is not http(s)://host[:port][/path], or has a user, query or fragment; correct it"
         )
     return url / "payments"
 

@@ -84,9 +84,7 @@ def _read_mapping(_context: click.Context, _parameter: click.Parameter, value: P
 )
 @click.option("--concurrency", type=click.IntRange(1, 64), default=8, show_default=True)
 @click.option("--batch", type=click.IntRange(1, 500), default=100, show_default=True)
-@click.option(
-    "--tries", type=click.IntRange(1, 100), default=8, show_default=True, help="Tries for each batch."
-)
+@click.option("--tries", type=click.IntRange(1, 100), default=8, show_default=True, help="Tries for each batch.")
 @click.option("--json", "as_json", is_flag=True, help="Report as JSON.")
 @click.pass_context
 def submit(
@@ -139,9 +137,7 @@ def _count_lines(stream: BinaryIO) -> int:
 
 def _run(entries: Iterable[Entry], total: int, delivery: Delivery) -> Report:
     """Deliver under a progress bar on a terminal; without one, say nothing."""
-    with click.progressbar(
-        length=total, label="submit", file=sys.stderr, hidden=not sys.stderr.isatty()
-    ) as progress:
+    with click.progressbar(length=total, label="submit", file=sys.stderr, hidden=not sys.stderr.isatty()) as progress:
         return asyncio.run(deliver(entries, delivery, on_progress=progress.update))
 
 
@@ -168,9 +164,7 @@ def _sentence(item: dict[str, Any]) -> str:
     scope = f"{item['scope']} on " if item.get("scope", "line") != "line" else ""
     iso_code = f" ({item['iso_code']})" if "iso_code" in item else ""
     pointer = f" at {item['pointer']}" if "pointer" in item else ""
-    return (
-        f"{scope}line {item['line_no']}{place}: {item['reason_code']}{iso_code}{pointer}: {item['message']}"
-    )
+    return f"{scope}line {item['line_no']}{place}: {item['reason_code']}{iso_code}{pointer}: {item['message']}"
 
 
 @click.command("sample")

@@ -63,9 +63,7 @@ class _Totals:
             raise ElementRefused("NUMBER_OF_TRANSACTIONS", codes[0], f"{path}/NbOfTxs", said, line_no=line_no)
         total = optional_text(found, "CtrlSum", path)
         if total is not None and not (_is_decimal(total) and Decimal(total) == self.amounts):
-            said = (
-                "it does not equal the sum of the amounts found (a text that is no number counts as nothing)"
-            )
+            said = "it does not equal the sum of the amounts found (a text that is no number counts as nothing)"
             line_no = line_of(found["CtrlSum"][0])
             raise ElementRefused("CONTROL_SUM", codes[1], f"{path}/CtrlSum", said, line_no=line_no)
 
@@ -91,9 +89,7 @@ class Pain001:
         transactions: how many payments the file holds; 0 when it could not be read.
     """
 
-    def __init__(
-        self, raw: bytes, *, rail: str, now: datetime, participants: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, raw: bytes, *, rail: str, now: datetime, participants: Mapping[str, str] | None = None) -> None:
         """Survey the file.
 
         Args:
@@ -184,9 +180,7 @@ class Pain001:
         return block
 
 
-def read_pain001(
-    path: Path, *, rail: str, now: datetime, participants: Mapping[str, str] | None = None
-) -> Pain001:
+def read_pain001(path: Path, *, rail: str, now: datetime, participants: Mapping[str, str] | None = None) -> Pain001:
     """Read a pain.001 file of at most MAX_FILE_BYTES.
 
     Raises:

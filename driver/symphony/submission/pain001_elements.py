@@ -42,8 +42,7 @@ _SEQUENCES: Final = {
     "FinInstnId": "BIC?@-3 BICFI?@4 ClrSysMmbId? LEI?@9 Nm? PstlAdr? Othr?",
     "ClrSysMmbId": "ClrSysId? MmbId",
     "RmtInf": "Ustrd* Strd*",
-    "Strd": "RfrdDocInf* RfrdDocAmt? CdtrRefInf? Invcr? Invcee? TaxRmt?@6 GrnshmtRmt?@6"
-    " SctiesData*@13 AddtlRmtInf*",
+    "Strd": "RfrdDocInf* RfrdDocAmt? CdtrRefInf? Invcr? Invcee? TaxRmt?@6 GrnshmtRmt?@6 SctiesData*@13 AddtlRmtInf*",
     "CdtrRefInf": "Tp? Ref?",
 }
 _CHOICES: Final = {
@@ -93,9 +92,7 @@ def _model(version: int, sequence: str) -> tuple[dict[str, tuple[int, bool]], tu
 
 
 _MODELS: Final = {
-    (version, kind): _model(version, sequence)
-    for version in VERSIONS
-    for kind, sequence in _SEQUENCES.items()
+    (version, kind): _model(version, sequence) for version in VERSIONS for kind, sequence in _SEQUENCES.items()
 }
 
 
@@ -183,9 +180,7 @@ def text(element: Element, path: str) -> str:
         raise _unexpected(element[0], path, "it must hold text only")
     value = (element.text or "").strip(" \t\r\n")
     if not value:
-        raise ElementRefused(
-            "ELEMENT_MISSING", "CH21", path, "the element is empty", line_no=line_of(element)
-        )
+        raise ElementRefused("ELEMENT_MISSING", "CH21", path, "the element is empty", line_no=line_of(element))
     return value
 
 

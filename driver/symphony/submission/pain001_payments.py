@@ -204,9 +204,7 @@ def _agent(reader: Reader, element: Element, path: str, iso_code: str) -> str | 
         if bic is not None:
             if not is_bic(bic):
                 said = "it is not a BIC (ISO 9362: 8 or 11 capital letters and digits)"
-                raise ElementRefused(
-                    "AGENT_INVALID", iso_code, f"{path}/{name}", said, line_no=line_of(element)
-                )
+                raise ElementRefused("AGENT_INVALID", iso_code, f"{path}/{name}", said, line_no=line_of(element))
             return bic
     for name, inner in (("ClrSysMmbId", "MmbId"), ("Othr", "Id")):
         if name in institution:

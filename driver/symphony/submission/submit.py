@@ -151,9 +151,7 @@ def _described(refused: Refused) -> dict[str, Any]:
 
 
 def _item(entry: Ready) -> bytes:
-    return json.dumps(
-        {**entry.wire, "idempotency_key": entry.idempotency_key}, separators=(",", ":")
-    ).encode()
+    return json.dumps({**entry.wire, "idempotency_key": entry.idempotency_key}, separators=(",", ":")).encode()
 
 
 def _place(entry: Ready) -> dict[str, Any]:
@@ -192,9 +190,7 @@ class _Sender:
             if not batch or not answer.try_again:
                 break
         for entry in batch:
-            self.report.failed.append(
-                {**_place(entry), "reason_code": answer.reason_code, "message": answer.message}
-            )
+            self.report.failed.append({**_place(entry), "reason_code": answer.reason_code, "message": answer.message})
         self.on_progress(len(batch))
 
     def _wait_s(self, attempt: int) -> float:

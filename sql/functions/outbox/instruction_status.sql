@@ -22,7 +22,7 @@ begin
     coalesce(a.recorded_at, i.recorded_at)
   from outbox.idempotency_ledger as k
   join outbox.payment_instructions as i on i.participant_id = k.participant_id and i.outbox_id = k.outbox_id
-  left join outbox.payment_outbox_pending as p on p.participant_id = k.participant_id and p.outbox_id = k.outbox_id
+  left join outbox.payment_outbox_pending as p on p.participant_id = k.participant_id and p.sequence_id = i.sequence_id
   left join outbox.payment_outbox_in_flight as f on f.participant_id = k.participant_id and f.outbox_id = k.outbox_id
   left join lateral (
     select t.* from outbox.payment_outbox_attempts as t
