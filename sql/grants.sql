@@ -5,6 +5,7 @@
 revoke all on all tables in schema core, evidence, policy, proxy, outbox, ingress, rails, routing, ops from public,
   symphony_ingest, symphony_executor, symphony_resolver, symphony_operator, symphony_policy_admin, symphony_router, symphony_sealer,
   symphony_maintainer, symphony_auditor, symphony_evidence_owner, symphony_ops_owner;
+revoke all on all tables in schema ingress from symphony_outbox_owner;
 revoke all on all functions in schema core, evidence, policy, proxy, outbox, ingress, rails, routing, ops from public,
   symphony_ingest, symphony_executor, symphony_resolver, symphony_operator, symphony_policy_admin, symphony_router, symphony_sealer,
   symphony_maintainer, symphony_auditor, symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner,
@@ -59,11 +60,12 @@ grant execute on function core.refuse_change()
 grant execute on function evidence.record_event(text, text, jsonb, text, uuid), evidence.open_cases(evidence.new_case[])
   to symphony_policy_owner, symphony_outbox_owner, symphony_rails_owner;
 grant execute on function policy.get_active() to symphony_ops_owner;
-grant execute on function policy.get_active(), policy.known_participants(text[]), policy.decide(policy.payment[])
+grant execute on function policy.get_active(), policy.known_participants(text[]),
+  policy.decide(integer, date, policy.payment[])
   to symphony_outbox_owner, symphony_ingress_owner;
 grant execute on function policy.list_rails(), policy.list_participant_caps(), policy.list_halts(), policy.release_usage(policy.usage[])
   to symphony_outbox_owner;
-grant execute on function outbox.lock_participants(text[]), outbox.find_recorded(outbox.intent[]), outbox.enqueue_batch(outbox.intent[]),
+grant execute on function outbox.lock_participants(text[]), outbox.find_recorded(outbox.intent[]), outbox.enqueue_batch(integer, date, outbox.intent[]),
   outbox.payload_sha256(text, text, text, text, bigint, text, text, text, uuid, boolean)
   to symphony_ingress_owner;
 grant execute on function outbox.complete_outbox_attempts(text, outbox.result[]), outbox.report_late_answers(outbox.result[])
@@ -97,6 +99,10 @@ grant select on evidence.instruction_timeline, evidence.attestations, evidence.r
   evidence.policy_history, evidence.halt_history
   to symphony_auditor;
 grant select on evidence.case_list to symphony_operator;
+
+-- The single enqueue looks at its own attestation, as the foreign key does.
+grant usage on schema ingress to symphony_outbox_owner;
+grant select on ingress.ingress_attestations to symphony_outbox_owner;
 
 -- 7. The views' owner and the watch read the ledgers; they are NOLOGIN and reachable by no capability.
 grant select on ingress.ingress_attestations, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,

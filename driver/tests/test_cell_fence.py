@@ -12,7 +12,7 @@ from symphony.api.connection import Connection
 from tests.payments import activate, establish, item
 from tests.sql_cell import A, B, C, policy, row_counts
 
-HOMES = {
+HOMES: dict[str, dict[str, object]] = {
     A: {"home_cell_id": "cell-other"},
     B: {"home_cell_epoch": 2},
     C: {"home_cell_id": "cell-other", "home_cell_epoch": 2},

@@ -58,7 +58,12 @@ def senders(claims: list[Claim]) -> Counter[str]:
     return Counter(one.participant_id for one in claims)
 
 
-@pytest.mark.parametrize("plan", PLANS)
+QUICK_PLANS = ("pinned", "unpinned", "nested loops over sequential scans")
+
+
+@pytest.mark.parametrize(
+    "plan", [pytest.param(name, marks=[] if name in QUICK_PLANS else pytest.mark.slow) for name in PLANS]
+)
 async def test_limits_caps_and_halts_hold_under_every_plan(fresh_database: str, judge: Connection, plan: str) -> None:
     await force(judge, PLANS[plan])
     await establish(judge, policy(rail={"in_flight_cap": 17}, participants={A: {"in_flight_cap": 6}}))

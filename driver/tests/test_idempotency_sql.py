@@ -170,7 +170,11 @@ async def test_an_unusable_participant_id_does_not_fail_its_batch_mates(judge: C
 
 @pytest.mark.parametrize(
     ("limits", "passed"),
-    [({"day_count_max": 37}, 37), ({"day_value_max_minor": 3_755}, 37), ({"day_value_max_minor": 3_700}, 37)],
+    [
+        ({"day_count_max": 37}, 37),
+        ({"day_value_max_minor": 3_755}, 37),
+        pytest.param({"day_value_max_minor": 3_700}, 37, marks=pytest.mark.slow),
+    ],
 )
 async def test_day_limits_are_exact_with_sixteen_sessions_at_once(
     fresh_database: str, judge: Connection, limits: dict[str, int], passed: int

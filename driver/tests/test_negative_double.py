@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Sequence
 from uuid import UUID
@@ -90,13 +91,12 @@ async def test_neg_dbl_01_two_workers_ending_the_same_items_end_each_once(cell: 
         await check_books(judge)
 
 
-@pytest.mark.parametrize("second", ["DISPATCHED", "FAILED", "VOIDED", "PENDING_MANUAL"])
-async def test_neg_dbl_02_a_second_terminal_row_is_refused_even_to_a_superuser(cell: str, second: str) -> None:
+async def test_neg_dbl_02_a_second_terminal_row_is_refused_even_to_a_superuser(cell: str) -> None:
     async with sessions(cell, 1) as (judge,):
         await accept(judge, 3, wake=False)
         for held, state in zip(await claim(judge), CODES, strict=True):
             await answer_all(judge, [held], state)
-            for mode in ("origin", "replica"):
+            for mode, second in itertools.product(("origin", "replica"), (*CODES, "PENDING_MANUAL")):
                 with pytest.raises(psycopg.errors.UniqueViolation) as caught:
                     async with judge.transaction():
                         await judge.execute(f"set local session_replication_role = {mode}".encode())
@@ -107,10 +107,9 @@ async def test_neg_dbl_02_a_second_terminal_row_is_refused_even_to_a_superuser(c
                             " 'sandbox', 'R', now(), sha256(''))",
                             (held.participant_id, held.outbox_id, second),
                         )
-                # On a partitioned table the violated name is the leaf's index.
-                assert caught.value.diag.table_name is not None
-                assert caught.value.diag.table_name.startswith("payment_outbox_attempts_")
-                assert "participant_id, outbox_id)" in str(caught.value.diag.message_detail)
+                # On a partitioned table the violated name is the leaf's index: its columns are what tells it.
+                assert str(caught.value.diag.table_name).startswith("payment_outbox_attempts_")
+                assert "(participant_id, outbox_id)=" in str(caught.value.diag.message_detail)
         assert sorted(state for states in (await terminals(judge)).values() for state in states) == sorted(CODES)
 
 

@@ -223,8 +223,7 @@ insert into core.month_partitioned values ('outbox', 'payment_outbox_attempts', 
 create type outbox.intent as (
   item_no integer, participant_id text, outbox_id uuid, attestation_id uuid, instruction_id text, idempotency_key text,
   rail text, currency text, amount_minor bigint, creditor_participant_id text, end_to_end_id text, purpose text,
-  uetr uuid, requires_proxy boolean, parties text, payload_sha256 bytea, policy_version integer, limit_day date,
-  received_at timestamptz, twin boolean
+  uetr uuid, requires_proxy boolean, parties text, payload_sha256 bytea, received_at timestamptz, twin boolean
 );
 comment on type outbox.intent is 'An instruction on its way into the outbox. twin: an earlier item of the batch has the same key or id.';
 create type outbox.recorded as (
@@ -237,7 +236,7 @@ create type outbox.outcome as (
 );
 comment on type outbox.outcome is 'What became of one completed lease.';
 create type outbox.result as (
-  participant_id text, outbox_id uuid, lease_token uuid, answer_class outbox.answer_class, rail_code text,
+  participant_id text, outbox_id uuid, lease_token uuid, rail text, answer_class outbox.answer_class, rail_code text,
   rail_reference text, echoed_amount_minor bigint, echoed_currency text, request_sha256 bytea, response_sha256 bytea,
   latency_us bigint
 );

@@ -58,8 +58,12 @@ async def installed(connection: Connection) -> bool:
 async def ensure_partitions(connection: Connection, *, months_ahead: int) -> list[str]:
     """Create the missing monthly partitions of every ledger; returns the names created (deferred ones come later)."""
     query = "select partition_name from ops.ensure_partitions(p_months_ahead => %s) where not deferred"
-    rows = await call(connection, role="symphony_maintainer", query=query, params=(months_ahead,))
-    return [str(row[0]) for row in rows]
+    # Month by month: what an attach locks stays locked to the end of its transaction.
+    made: list[str] = []
+    for months in range(months_ahead + 1):
+        rows = await call(connection, role="symphony_maintainer", query=query, params=(months,))
+        made += [str(row[0]) for row in rows]
+    return made
 
 
 async def health(connection: Connection) -> list[HealthSample]:

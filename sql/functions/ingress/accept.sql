@@ -21,18 +21,19 @@ begin
     perform core.raise_error(case when cardinality(p_items) between 1 and 500 then 'SV501' else 'SV401' end,
       jsonb_build_object('items', cardinality(p_items), 'least', 1, 'most', 500));
   end if;
-  select a.policy_version, a.checksum, a.limit_day into v_policy from policy.get_active() as a;
-  if not found then
-    perform core.raise_error('SR201');
-  end if;
 
   -- 1. Form, and ids in batch order.
   select array_agg(f.intent order by f.n), array_agg(f.reason order by f.n) into v_intents, v_reasons
-  from ingress.list_intents(p_items => p_items, p_policy_version => v_policy.policy_version, p_limit_day => v_policy.limit_day) as f;
+  from ingress.list_intents(p_items => p_items) as f;
 
   -- 2. One batch after another per participant, from here to the commit.
   perform outbox.lock_participants(p_participant_ids => policy.known_participants(p_participant_ids => array(
     select distinct i.participant_id from unnest(v_intents) as i where v_reasons[i.item_no] is null)));
+  -- The policy and its day as they are now, after any wait: what decides is what is attested and given back.
+  select a.policy_version, a.checksum, a.limit_day into v_policy from policy.get_active() as a;
+  if not found then
+    perform core.raise_error('SR201');
+  end if;
 
   -- 3. Recorded before: an original answer, or a conflict. Loops here run over exceptions and results, which are
   --    placed by item number; every table is read and written by set.
@@ -47,7 +48,7 @@ begin
   end loop;
 
   -- 4. Policy, for what is new. A twin (same key or id earlier in the batch) waits for its first.
-  for r in select d.* from policy.decide(p_payments => array(
+  for r in select d.* from policy.decide(p_policy_version => v_policy.policy_version, p_limit_day => v_policy.limit_day, p_payments => array(
     select row(i.item_no, i.participant_id, i.rail, i.currency, i.amount_minor, i.creditor_participant_id)::policy.payment
     from unnest(v_intents) as i
     where v_reasons[i.item_no] is null and v_recorded[i.item_no] is null and not i.twin)) as d
@@ -59,10 +60,10 @@ begin
   v_twins := array(select i from unnest(v_intents) as i
     where i.twin and v_reasons[i.item_no] is null and v_recorded[i.item_no] is null);
   perform ingress.attest(p_items => p_items, p_intents => v_intents, p_reasons => v_reasons, p_recorded => v_recorded,
-    p_checksum => v_policy.checksum, p_item_nos => case when cardinality(v_twins) > 0 then array(
+    p_policy_version => v_policy.policy_version, p_checksum => v_policy.checksum, p_item_nos => case when cardinality(v_twins) > 0 then array(
       select i.item_no from unnest(v_intents) as i
       where not i.twin or v_reasons[i.item_no] is not null or v_recorded[i.item_no] is not null) end);
-  for v_row in select e.* from outbox.enqueue_batch(p_intents => array(
+  for v_row in select e.* from outbox.enqueue_batch(p_policy_version => v_policy.policy_version, p_limit_day => v_policy.limit_day, p_intents => array(
     select i from unnest(v_intents) as i
     where v_reasons[i.item_no] is null and v_recorded[i.item_no] is null and not i.twin)) as e
   loop
@@ -71,7 +72,7 @@ begin
 
   -- 6. Twins now find their first, or learn that it was refused.
   if cardinality(v_twins) > 0 then
-    return query select t.* from ingress.accept_twins(p_items => p_items, p_checksum => v_policy.checksum,
+    return query select t.* from ingress.accept_twins(p_items => p_items, p_policy_version => v_policy.policy_version, p_checksum => v_policy.checksum,
       p_intents => v_intents, p_twins => v_twins) as t;
   end if;
 

@@ -1,4 +1,4 @@
-create or replace function ingress.accept_twins(p_items ingress.item[], p_checksum bytea, p_intents outbox.intent[], p_twins outbox.intent[])
+create or replace function ingress.accept_twins(p_items ingress.item[], p_policy_version integer, p_checksum bytea, p_intents outbox.intent[], p_twins outbox.intent[])
 returns table (
   item_no integer, decision ingress.decision, reason_code text, attestation_id uuid, outbox_id uuid, sequence_id bigint,
   state text, received_at timestamptz, policy_version integer, receipt_hash bytea)
@@ -23,12 +23,12 @@ begin
       when not (v_row.recorded).same_content then 'IDEMPOTENCY_CONFLICT' end;
   end loop;
   perform ingress.attest(p_items => p_items, p_intents => p_intents, p_reasons => v_reasons, p_recorded => v_recorded,
-    p_checksum => p_checksum, p_item_nos => array(select i.item_no from unnest(p_twins) as i));
+    p_policy_version => p_policy_version, p_checksum => p_checksum, p_item_nos => array(select i.item_no from unnest(p_twins) as i));
   return query select v.* from ingress.verdicts(p_intents => p_twins, p_reasons => v_reasons, p_recorded => v_recorded) as v;
 end
 $$;
-alter function ingress.accept_twins(ingress.item[], bytea, outbox.intent[], outbox.intent[]) owner to symphony_ingress_owner;
-revoke all on function ingress.accept_twins(ingress.item[], bytea, outbox.intent[], outbox.intent[]) from public;
-comment on function ingress.accept_twins(ingress.item[], bytea, outbox.intent[], outbox.intent[]) is
+alter function ingress.accept_twins(ingress.item[], integer, bytea, outbox.intent[], outbox.intent[]) owner to symphony_ingress_owner;
+revoke all on function ingress.accept_twins(ingress.item[], integer, bytea, outbox.intent[], outbox.intent[]) from public;
+comment on function ingress.accept_twins(ingress.item[], integer, bytea, outbox.intent[], outbox.intent[]) is
 $$The second use of a key or id inside one batch: REPLAY of the first, IDEMPOTENCY_CONFLICT, or DUPLICATE_IN_BATCH when the first was refused.
 Callers: ingress.accept. Writes: ingress_attestations. Locks: none beyond accepts. Raises: as ingress.attest. Idempotent: no.$$;

@@ -1,6 +1,6 @@
 create or replace function ingress.attest(
-  p_items ingress.item[], p_intents outbox.intent[], p_reasons text[], p_recorded outbox.recorded[], p_checksum bytea,
-  p_item_nos integer[]) returns void
+  p_items ingress.item[], p_intents outbox.intent[], p_reasons text[], p_recorded outbox.recorded[], p_policy_version integer,
+  p_checksum bytea, p_item_nos integer[]) returns void
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -11,8 +11,8 @@ declare
   v_cell core.cell := core.get_cell();
 begin
   with judged as (
-    select u.*, coalesce(u.participant_id, '-') as attested_for, (p_intents[u.n]).attestation_id, (p_intents[u.n]).outbox_id,
-      (p_intents[u.n]).policy_version, p_reasons[u.n] as reason_code, (p_recorded[u.n]).outbox_id as recorded_outbox_id
+    select u.*, (p_intents[u.n]).participant_id as attested_for, (p_intents[u.n]).attestation_id, (p_intents[u.n]).outbox_id,
+      p_reasons[u.n] as reason_code, (p_recorded[u.n]).outbox_id as recorded_outbox_id
     from unnest(p_items) with ordinality as u(participant_id, tenant_id, instruction_id, idempotency_key, rail, currency,
       amount_minor, creditor_participant_id, end_to_end_id, purpose, uetr, requires_proxy, parties, client_id, cert_sha256,
       token_iss, token_aud, token_kid, token_jti_sha256, cnf, pop_mode, body_sha256, signature_key_id, signature_alg, db_role,
@@ -35,19 +35,19 @@ begin
     commitment)
   select a.attested_for, a.attestation_id, a.decision, a.registered_reason, a.tenant_id, v_cell.cell_id, v_cell.epoch,
     left(a.instruction_id, 64), a.attested_outbox_id, a.client_id, a.cert_sha256, a.token_iss, a.token_aud, a.token_kid,
-    a.token_jti_sha256, a.cnf, a.pop_mode::ingress.pop_mode, a.body_sha256, a.signature_key_id, a.signature_alg, a.policy_version,
+    a.token_jti_sha256, a.cnf, a.pop_mode::ingress.pop_mode, a.body_sha256, a.signature_key_id, a.signature_alg, p_policy_version,
     p_checksum, a.db_role, a.correlation_id, a.received_at, a.verified_at, v_now,
     core.commitment(array['ingress.ingress_attestations', a.attested_for, a.attestation_id::text, a.decision::text,
       a.registered_reason, a.tenant_id, v_cell.cell_id, v_cell.epoch::text, left(a.instruction_id, 64), a.attested_outbox_id::text,
       a.client_id, encode(a.cert_sha256, 'hex'), a.token_iss, a.token_aud, a.token_kid, encode(a.token_jti_sha256, 'hex'), a.cnf,
-      a.pop_mode, encode(a.body_sha256, 'hex'), a.signature_key_id, a.signature_alg, a.policy_version::text,
+      a.pop_mode, encode(a.body_sha256, 'hex'), a.signature_key_id, a.signature_alg, p_policy_version::text,
       encode(p_checksum, 'hex'), a.db_role, a.correlation_id::text, core.epoch_us(a.received_at), core.epoch_us(a.verified_at),
       v_now_us])
   from registered as a;
 end
 $$;
-alter function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], bytea, integer[]) owner to symphony_ingress_owner;
-revoke all on function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], bytea, integer[]) from public;
-comment on function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], bytea, integer[]) is
+alter function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], integer, bytea, integer[]) owner to symphony_ingress_owner;
+revoke all on function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], integer, bytea, integer[]) from public;
+comment on function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], integer, bytea, integer[]) is
 $$Writes one attestation per item (of those numbered in p_item_nos, or all): REJECT with its reason, REPLAY of a recorded instruction, or ACCEPT. An unregistered reason is attested as UNREGISTERED_REASON.
 Callers: ingress.accept, ingress.accept_twins. Writes: ingress_attestations. Locks: none. Raises: 23502, 23514, 22P02 when the ingress left out a mandatory fact (body hash, correlation, times, mode). Idempotent: no.$$;

@@ -1,4 +1,4 @@
-create or replace function ingress.list_intents(p_items ingress.item[], p_policy_version integer, p_limit_day date)
+create or replace function ingress.list_intents(p_items ingress.item[])
 returns table (n integer, intent outbox.intent, reason text)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
@@ -8,11 +8,11 @@ as $$
 begin
   return query
   select i.n::integer,
-    row(i.n::integer, coalesce(i.participant_id, '-'), uuidv7(), uuidv7(), i.instruction_id, i.idempotency_key, i.rail,
+    row(i.n::integer, case when length(i.participant_id) between 1 and 32 then i.participant_id else '-' end, uuidv7(), uuidv7(), i.instruction_id, i.idempotency_key, i.rail,
       i.currency, i.amount_minor, i.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, i.requires_proxy, i.parties,
       case when i.reason is null then outbox.payload_sha256(i.participant_id, i.instruction_id, i.rail, i.currency,
         i.amount_minor, i.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, i.requires_proxy) end,
-      p_policy_version, p_limit_day, i.received_at,
+      i.received_at,
       i.reason is null and (
         row_number() over (partition by i.reason is null, i.participant_id, i.idempotency_key order by i.n) > 1
         or row_number() over (partition by i.reason is null, i.participant_id, i.instruction_id order by i.n) > 1)
@@ -29,8 +29,8 @@ begin
   order by i.n;
 end
 $$;
-alter function ingress.list_intents(ingress.item[], integer, date) owner to symphony_ingress_owner;
-revoke all on function ingress.list_intents(ingress.item[], integer, date) from public;
-comment on function ingress.list_intents(ingress.item[], integer, date) is
+alter function ingress.list_intents(ingress.item[]) owner to symphony_ingress_owner;
+revoke all on function ingress.list_intents(ingress.item[]) from public;
+comment on function ingress.list_intents(ingress.item[]) is
 $$Turns items into intents in batch order: ids given, content hashed, form judged, twins (same key or id earlier in the batch) marked.
 Callers: ingress.accept. Writes: nothing. Locks: none. Raises: nothing. Idempotent: no (ids).$$;

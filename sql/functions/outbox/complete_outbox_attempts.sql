@@ -19,7 +19,7 @@ begin
     delete from outbox.payment_outbox_in_flight as f
     using (select distinct on (g.participant_id, g.outbox_id, g.lease_token) g.* from unnest(p_results) as g) as g
     where f.participant_id = g.participant_id and f.outbox_id = g.outbox_id
-      and f.claimed_by = p_worker and f.lease_token = g.lease_token and f.lease_expires_at > v_now
+      and f.claimed_by = p_worker and f.lease_token = g.lease_token and f.rail = g.rail and f.lease_expires_at > v_now
     returning f.*, g.answer_class, g.rail_code, g.rail_reference, g.echoed_amount_minor, g.echoed_currency,
       g.request_sha256, g.response_sha256, g.latency_us
   ), judged as materialized (
@@ -55,7 +55,7 @@ begin
     from judged as j
     where j.requeue is not null
   )
-  select array_agg(row(j.participant_id, j.outbox_id, j.lease_token, coalesce(j.state::text, case when j.reason_code = 'RELEASED' then 'RELEASED' else 'ENQUIRE' end),
+  select array_agg(row(j.participant_id, j.outbox_id, j.lease_token, case when j.reason_code = 'RELEASED' then 'RELEASED' else coalesce(j.state::text, 'ENQUIRE') end,
     j.reason_code, j.limit_day, j.currency, j.amount_minor)::outbox.outcome)
   into v_outcomes
   from judged as j;
@@ -67,5 +67,5 @@ $$;
 alter function outbox.complete_outbox_attempts(text, outbox.result[]) owner to symphony_outbox_owner;
 revoke all on function outbox.complete_outbox_attempts(text, outbox.result[]) from public;
 comment on function outbox.complete_outbox_attempts(text, outbox.result[]) is
-$$Ends leases with classified answers, fenced in one statement by participant, instruction, worker, token and an unexpired lease. Writes the outcome row, or queues the item again; returns a row for each lease it ended. An item without a returned row was not the workers any more («lease lost»): nothing was written for it.
+$$Ends leases with classified answers, fenced in one statement by participant, instruction, rail, worker, token and an unexpired lease. Writes the outcome row, or queues the item again; returns a row for each lease it ended. An item without a returned row was not the workers any more («lease lost»): nothing was written for it.
 Callers: symphony_executor, rails.record_answers. Writes: payment_outbox_in_flight, payment_outbox_attempts, payment_outbox_pending; limit_usage and cases through their owners. Locks: the lease rows. Raises: SV401, SV402; 23505 on ux_attempts_one_terminal_per_outbox would mean a defect. Idempotent: yes: a repeated answer finds no lease.$$;

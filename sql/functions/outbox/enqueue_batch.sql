@@ -1,4 +1,5 @@
-create or replace function outbox.enqueue_batch(p_intents outbox.intent[]) returns setof outbox.recorded
+create or replace function outbox.enqueue_batch(p_policy_version integer, p_limit_day date, p_intents outbox.intent[])
+returns setof outbox.recorded
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -25,7 +26,7 @@ begin
   ), committed as materialized (
     select h.*, core.commitment(array['outbox.payment_instructions', h.participant_id, h.outbox_id::text, h.sequence_id::text,
       h.attestation_id::text, h.idempotency_key, encode(h.payload_sha256, 'hex'), encode(h.parties_commitment, 'hex'),
-      h.policy_version::text, h.limit_day::text, core.epoch_us(h.received_at), v_now_us]) as commitment
+      p_policy_version::text, p_limit_day::text, core.epoch_us(h.received_at), v_now_us]) as commitment
     from (select n.*, sha256(n.salt || convert_to(n.parties, 'UTF8')) as parties_commitment from numbered as n offset 0) as h
   ), ledger as (
     insert into outbox.idempotency_ledger (participant_id, instruction_id, idempotency_key, outbox_id)
@@ -36,7 +37,7 @@ begin
       initial_state, payload_sha256, parties_commitment, policy_version, limit_day, received_at, recorded_at, commitment)
     select c.participant_id, c.outbox_id, c.sequence_id, c.attestation_id, c.instruction_id, c.idempotency_key, c.rail,
       c.currency, c.amount_minor, c.creditor_participant_id, c.end_to_end_id, c.purpose, c.uetr, c.requires_proxy,
-      'PENDING', c.payload_sha256, c.parties_commitment, c.policy_version, c.limit_day, c.received_at, v_now, c.commitment
+      'PENDING', c.payload_sha256, c.parties_commitment, p_policy_version, p_limit_day, c.received_at, v_now, c.commitment
     from committed as c
   ), parties as (
     insert into outbox.instruction_parties (participant_id, outbox_id, salt, parties)
@@ -45,16 +46,16 @@ begin
     insert into outbox.payment_outbox_pending (participant_id, outbox_id, sequence_id, parent_attestation_id, rail,
       creditor_participant_id, currency, amount_minor, limit_day, created_at, due_at, next_action)
     select c.participant_id, c.outbox_id, c.sequence_id, c.attestation_id, c.rail, c.creditor_participant_id, c.currency,
-      c.amount_minor, c.limit_day, v_now, v_now, 'DISPATCH'
+      c.amount_minor, p_limit_day, v_now, v_now, 'DISPATCH'
     from committed as c
   )
-  select c.item_no, true, c.outbox_id, c.sequence_id, 'PENDING', c.received_at, c.policy_version, c.commitment, c.attestation_id
+  select c.item_no, true, c.outbox_id, c.sequence_id, 'PENDING', c.received_at, p_policy_version, c.commitment, c.attestation_id
   from committed as c
   order by c.item_no;
 end
 $$;
-alter function outbox.enqueue_batch(outbox.intent[]) owner to symphony_outbox_owner;
-revoke all on function outbox.enqueue_batch(outbox.intent[]) from public;
-comment on function outbox.enqueue_batch(outbox.intent[]) is
+alter function outbox.enqueue_batch(integer, date, outbox.intent[]) owner to symphony_outbox_owner;
+revoke all on function outbox.enqueue_batch(integer, date, outbox.intent[]) from public;
+comment on function outbox.enqueue_batch(integer, date, outbox.intent[]) is
 $$Records new instructions: idempotency, instruction, parties, sequence and queue row, in one statement.
 Callers: ingress.accept, outbox.enqueue_payment_outbox, after lock_participants and find_recorded said they are new. Writes: idempotency_ledger, payment_instructions, instruction_parties, payment_outbox_pending, participant_outbox_sequences. Locks: sequence rows. Raises: 23505 when the caller skipped find_recorded, 23503 without attestation, 23514 for malformed fields. Idempotent: no.$$;

@@ -14,15 +14,21 @@ declare
   v_reason text;
 begin
   perform core.require_read_committed();
+  v_intent := row(1, p_participant_id, (
+      select a.outbox_id from ingress.ingress_attestations as a
+      where a.participant_id = p_participant_id and a.attestation_id = p_attestation_id and a.decision = 'ACCEPT'
+        and a.instruction_id = p_instruction_id), p_attestation_id, p_instruction_id, p_idempotency_key, p_rail, p_currency,
+    p_amount_minor, p_creditor_participant_id, p_end_to_end_id, p_purpose, p_uetr, false, p_parties,
+    outbox.payload_sha256(p_participant_id, p_instruction_id, p_rail, p_currency, p_amount_minor, p_creditor_participant_id,
+      p_end_to_end_id, p_purpose, p_uetr, false), p_received_at, false)::outbox.intent;
+  if v_intent.outbox_id is null then
+    perform core.raise_error('SN402', jsonb_build_object('attestation_id', p_attestation_id));
+  end if;
+  perform outbox.lock_participants(p_participant_ids => policy.known_participants(p_participant_ids => array[p_participant_id]));
   select a.policy_version, a.limit_day into v_policy from policy.get_active() as a;
   if not found then
     perform core.raise_error('SR201');
   end if;
-  v_intent := row(1, p_participant_id, uuidv7(), p_attestation_id, p_instruction_id, p_idempotency_key, p_rail, p_currency,
-    p_amount_minor, p_creditor_participant_id, p_end_to_end_id, p_purpose, p_uetr, false, p_parties,
-    outbox.payload_sha256(p_participant_id, p_instruction_id, p_rail, p_currency, p_amount_minor, p_creditor_participant_id,
-      p_end_to_end_id, p_purpose, p_uetr, false), v_policy.policy_version, v_policy.limit_day, p_received_at, false)::outbox.intent;
-  perform outbox.lock_participants(p_participant_ids => policy.known_participants(p_participant_ids => array[p_participant_id]));
   select f.* into v_known from outbox.find_recorded(p_intents => array[v_intent]) as f;
   if found then
     return query select case when v_known.same_content then 'REPLAY' else 'REJECT' end,
@@ -30,21 +36,19 @@ begin
       v_known.outbox_id, v_known.sequence_id, v_known.state, v_known.receipt_hash;
     return;
   end if;
-  select d.reason_code into v_reason from policy.decide(p_payments => array[row(1, p_participant_id, p_rail, p_currency,
+  select d.reason_code into v_reason from policy.decide(p_policy_version => v_policy.policy_version,
+    p_limit_day => v_policy.limit_day, p_payments => array[row(1, p_participant_id, p_rail, p_currency,
     p_amount_minor, p_creditor_participant_id)::policy.payment]) as d;
   if found then
     return query select 'REJECT', v_reason, null::uuid, null::bigint, null::text, null::bytea;
     return;
   end if;
   return query select 'ACCEPT', null::text, e.outbox_id, e.sequence_id, e.state, e.receipt_hash
-  from outbox.enqueue_batch(p_intents => array[v_intent]) as e;
-exception
-  when foreign_key_violation then
-    perform core.raise_error('SN402', jsonb_build_object('attestation_id', p_attestation_id));
+  from outbox.enqueue_batch(p_policy_version => v_policy.policy_version, p_limit_day => v_policy.limit_day, p_intents => array[v_intent]) as e;
 end
 $$;
 alter function outbox.enqueue_payment_outbox(text, uuid, text, text, text, text, bigint, text, timestamptz, text, text, text, uuid) owner to symphony_outbox_owner;
 revoke all on function outbox.enqueue_payment_outbox(text, uuid, text, text, text, text, bigint, text, timestamptz, text, text, text, uuid) from public;
 comment on function outbox.enqueue_payment_outbox(text, uuid, text, text, text, text, bigint, text, timestamptz, text, text, text, uuid) is
-$$Records one instruction under an attestation that exists already: idempotent and policy-checked like ingress.accept. For services that attest themselves and for the fallback rehearsal.
-Callers: symphony_ingest. Writes: as outbox.enqueue_batch; limit_usage. Locks: the participants sequence row. Raises: SN402 unknown attestation, SR201 no active policy, 23514 malformed fields. Idempotent: yes.$$;
+$$Records one instruction under its own ACCEPT attestation, which exists already: idempotent and policy-checked like ingress.accept. For services that attest themselves and for the fallback rehearsal.
+Callers: symphony_ingest. Writes: as outbox.enqueue_batch; limit_usage. Locks: the participants sequence row. Raises: SN402 no ACCEPT attestation of this instruction, SV003, SR201 no active policy, 23514 malformed fields. Idempotent: yes.$$;

@@ -21,6 +21,9 @@ begin
   end if;
   -- One gate for all rails, there since the migration: the global cap needs claims of different rails one after another too.
   perform from outbox.claim_gate as g where g.rail = '*' for update;
+  if not found then
+    perform core.raise_error('SX402');
+  end if;
   select g.* into v_gate from outbox.claim_gate as g where g.rail = p_rail;
   if not found then
     insert into outbox.claim_gate values (p_rail, '-infinity', '-infinity') returning * into v_gate;
@@ -60,4 +63,4 @@ alter function outbox.open_claim_gate(text, integer) owner to symphony_outbox_ow
 revoke all on function outbox.open_claim_gate(text, integer) from public;
 comment on function outbox.open_claim_gate(text, integer) is
 $$Takes the claim gate and says what a claim may take: room under the caps, halts, and where the live end of the queue begins.
-Callers: outbox.claim_outbox_batch. Writes: claim_gate. Locks: the claim_gate row «*» until commit. Raises: SN401 rail not in the policy, SV003. Idempotent: no.$$;
+Callers: outbox.claim_outbox_batch. Writes: claim_gate. Locks: the claim_gate row «*» until commit. Raises: SN401 rail not in the policy, SV003, SX402. Idempotent: no.$$;

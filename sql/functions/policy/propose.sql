@@ -8,6 +8,9 @@ declare
   v_version integer;
   v_known bytea;
 begin
+  if jsonb_typeof(p_document -> 'rails') is distinct from 'array' or jsonb_typeof(p_document -> 'participants') is distinct from 'array' then
+    perform core.raise_error('SV201', jsonb_build_object('member', 'rails or participants'));
+  end if;
   v_checksum := sha256(convert_to(core.canonical_json(p_document), 'UTF8'));
   v_version := (p_document ->> 'version')::integer;
   select p.checksum into v_known from policy.policy_versions as p where p.policy_version = v_version;

@@ -27,7 +27,8 @@ begin
   end if;
   return v_rows;
 exception
-  when not_null_violation or check_violation or unique_violation or invalid_text_representation or invalid_parameter_value then
+  when not_null_violation or check_violation or unique_violation or invalid_text_representation or invalid_parameter_value
+    or numeric_value_out_of_range then
     perform core.raise_error('SV601', jsonb_build_object('rail', v_rail, 'version', v_version, 'sqlstate', sqlstate));
     return 0;
 end

@@ -9,7 +9,7 @@ declare
   v_results outbox.result[];
   v_outcomes outbox.outcome[];
 begin
-  select array_agg(row(a.participant_id, a.outbox_id, a.lease_token, coalesce(c.answer_class, 'UNCERTAIN'), a.rail_code,
+  select array_agg(row(a.participant_id, a.outbox_id, a.lease_token, a.rail, coalesce(c.answer_class, 'UNCERTAIN'), a.rail_code,
     a.rail_reference, a.echoed_amount_minor, a.echoed_currency, a.request_sha256, a.response_sha256, a.latency_us)::outbox.result
     order by a.n)
   into v_results

@@ -96,15 +96,13 @@ insert into expected_constraints values
   ('payment_outbox_attempts', 'payment_outbox_attempts_reason_code_fkey', 'FOREIGN KEY (reason_code) REFERENCES core.reasons(reason_code)'),
   ('payment_outbox_in_flight', 'in_flight_lease_ends_after_claim', 'CHECK ((lease_expires_at > claimed_at))'),
   ('payment_outbox_in_flight', 'payment_outbox_in_flight_pkey', 'PRIMARY KEY (participant_id, outbox_id)'),
-  ('payment_outbox_pending', 'payment_outbox_pending_pkey', 'PRIMARY KEY (participant_id, outbox_id)'),
   ('payment_outbox_pending', 'pending_due_not_before_created', 'CHECK ((due_at >= created_at))'),
   ('payment_outbox_pending', 'pending_enquiry_follows_a_send', 'CHECK (((next_action = ''DISPATCH''::outbox.next_action) OR (last_sent_at IS NOT NULL)))'),
-  ('payment_outbox_pending', 'pending_sequence_once', 'UNIQUE (participant_id, sequence_id)');
+  ('payment_outbox_pending', 'pending_sequence_once', 'PRIMARY KEY (participant_id, sequence_id)');
 select set_eq($$select relation, name, definition from pg_temp.constraints('outbox')$$, $$select * from expected_constraints$$, 'INV-004: constraints of outbox');
 
 create temp table expected_indexes (name text collate "C", definition text collate "C");
 insert into expected_indexes values
-  ('ix_in_flight_caps', 'CREATE INDEX ix_in_flight_caps ON outbox.payment_outbox_in_flight USING btree (rail, participant_id)'),
   ('ix_pending_due', 'CREATE INDEX ix_pending_due ON outbox.payment_outbox_pending USING btree (rail, due_at)'),
   ('ux_attempts_one_terminal_per_outbox', 'CREATE UNIQUE INDEX ux_attempts_one_terminal_per_outbox ON ONLY outbox.payment_outbox_attempts USING btree (participant_id, outbox_id) WHERE (state = ANY (ARRAY[''DISPATCHED''::outbox.attempt_state, ''FAILED''::outbox.attempt_state, ''VOIDED''::outbox.attempt_state, ''PENDING_MANUAL''::outbox.attempt_state]))');
 select set_eq($$select name, definition from pg_temp.indexes('outbox')$$, $$select * from expected_indexes$$, 'INV-004: indexes of outbox besides keys');
