@@ -1,38 +1,51 @@
 -- The one matrix: who may do what. Everything is revoked first, so what is not written here is not granted.
 -- Loaded last, whenever a migration or a function changed.
 
--- 1. Revoke all.
-revoke all on all tables in schema core, evidence, policy, proxy, outbox, ingress, rails, routing, ops from public,
-  symphony_ingest, symphony_executor, symphony_resolver, symphony_operator, symphony_policy_admin, symphony_router, symphony_sealer,
-  symphony_maintainer, symphony_auditor, symphony_evidence_owner, symphony_ops_owner;
-revoke all on all tables in schema ingress from symphony_outbox_owner;
-revoke all on all functions in schema core, evidence, policy, proxy, outbox, ingress, rails, routing, ops from public,
-  symphony_ingest, symphony_executor, symphony_resolver, symphony_operator, symphony_policy_admin, symphony_router, symphony_sealer,
-  symphony_maintainer, symphony_auditor, symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner,
-  symphony_outbox_owner, symphony_ingress_owner, symphony_rails_owner, symphony_routing_owner, symphony_ops_owner;
-revoke all on schema core, evidence, policy, proxy, outbox, ingress, rails, routing, ops, public from public,
-  symphony_ingest, symphony_executor, symphony_resolver, symphony_operator, symphony_policy_admin, symphony_router, symphony_sealer,
-  symphony_maintainer, symphony_auditor;
+-- 1. Revoke all: whoever holds anything on our objects and is not their owner, whoever granted it.
 do $$
+declare
+  v_acl record;
 begin
+  for v_acl in
+    select format('revoke all on %s %s from %s', a.kind, a.name, coalesce(quote_ident(r.rolname), 'public')) as statement
+    from (
+      select case c.relkind when 'S' then 'sequence' else 'table' end as kind, c.oid::regclass::text as name, c.relowner as owner,
+        c.relacl as acl, c.relnamespace as namespace from pg_class as c where c.relkind in ('r', 'p', 'v', 'S')
+      union all
+      select 'routine', p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner)), p.pronamespace
+      from pg_proc as p
+      union all
+      select 'schema', quote_ident(n.nspname), n.nspowner, n.nspacl, n.oid from pg_namespace as n
+    ) as a
+    join pg_namespace as n on n.oid = a.namespace
+      and n.nspname in ('core', 'evidence', 'policy', 'proxy', 'outbox', 'ingress', 'rails', 'routing', 'ops')
+    cross join lateral (select distinct x.grantee from aclexplode(a.acl) as x where x.grantee <> a.owner) as x
+    left join pg_roles as r on r.oid = x.grantee
+  loop
+    execute v_acl.statement;
+  end loop;
   -- TEMP would let a session shadow names; the database's name is known only here.
   execute format('revoke create, temporary on database %I from public', current_database());
 end
 $$;
+revoke all on schema public from public;
 -- Large objects would be unaudited storage.
 revoke all on function pg_catalog.lo_creat(integer), pg_catalog.lo_create(oid), pg_catalog.lo_from_bytea(oid, bytea),
   pg_catalog.lo_put(oid, bigint, bytea), pg_catalog.lowrite(integer, bytea), pg_catalog.lo_open(oid, integer),
   pg_catalog.lo_unlink(oid) from public;
+-- WAL written by nobody.
+revoke all on function pg_catalog.pg_logical_emit_message(boolean, text, text, boolean),
+  pg_catalog.pg_logical_emit_message(boolean, text, bytea, boolean) from public;
+-- Advisory locks: the migration runner waits for one, and the lock table is finite.
+revoke all on function pg_catalog.pg_advisory_lock(bigint), pg_catalog.pg_advisory_lock(integer, integer),
+  pg_catalog.pg_advisory_lock_shared(bigint), pg_catalog.pg_advisory_lock_shared(integer, integer),
+  pg_catalog.pg_advisory_xact_lock(bigint), pg_catalog.pg_advisory_xact_lock(integer, integer),
+  pg_catalog.pg_advisory_xact_lock_shared(bigint), pg_catalog.pg_advisory_xact_lock_shared(integer, integer),
+  pg_catalog.pg_try_advisory_lock(bigint), pg_catalog.pg_try_advisory_lock(integer, integer),
+  pg_catalog.pg_try_advisory_lock_shared(bigint), pg_catalog.pg_try_advisory_lock_shared(integer, integer),
+  pg_catalog.pg_try_advisory_xact_lock(bigint), pg_catalog.pg_try_advisory_xact_lock(integer, integer),
+  pg_catalog.pg_try_advisory_xact_lock_shared(bigint), pg_catalog.pg_try_advisory_xact_lock_shared(integer, integer) from public;
 
--- 2. What a revoke ALL takes from owners of their own objects does not exist: owners keep theirs.
-grant all on all tables in schema evidence to symphony_evidence_owner;
-grant all on all functions in schema core to symphony_core_owner;
-grant all on all functions in schema evidence to symphony_evidence_owner;
-grant all on all functions in schema policy to symphony_policy_owner;
-grant all on all functions in schema outbox to symphony_outbox_owner;
-grant all on all functions in schema ingress to symphony_ingress_owner;
-grant all on all functions in schema rails to symphony_rails_owner;
-grant all on all functions in schema ops to symphony_ops_owner;
 
 -- 3. Schemas: to see a name one needs USAGE.
 grant usage on schema core to symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner, symphony_outbox_owner,
@@ -50,7 +63,7 @@ grant usage on schema ops to symphony_maintainer;
 -- 4. Contexts: a cross-context effect is an EXECUTE grant.
 grant execute on function core.now(), core.epoch_us(timestamptz), core.commitment(text[]), core.raise_error(text, jsonb),
   core.uuidv7_floor(timestamptz), core.canonical_json(jsonb),
-  core.canonical_number(numeric), core.get_cell(), core.require_read_committed(),
+  core.canonical_number(numeric), core.get_cell(), core.require_session(), core.hold_cell(),
   core.create_month_partition(text, text, date), core.list_month_partitioned()
   to symphony_evidence_owner, symphony_policy_owner, symphony_proxy_owner, symphony_outbox_owner, symphony_ingress_owner,
   symphony_rails_owner, symphony_routing_owner, symphony_ops_owner;
@@ -59,6 +72,7 @@ grant execute on function core.refuse_change()
   to symphony_evidence_owner, symphony_policy_owner, symphony_outbox_owner, symphony_ingress_owner, symphony_rails_owner;
 grant execute on function evidence.record_event(text, text, jsonb, text, uuid), evidence.open_cases(evidence.new_case[])
   to symphony_policy_owner, symphony_outbox_owner, symphony_rails_owner;
+grant execute on function evidence.has_open_case(text, uuid) to symphony_outbox_owner;
 grant execute on function policy.get_active() to symphony_ops_owner;
 grant execute on function policy.get_active(), policy.known_participants(text[]),
   policy.decide(integer, date, policy.payment[])
@@ -70,6 +84,9 @@ grant execute on function outbox.lock_participants(text[]), outbox.find_recorded
   to symphony_ingress_owner;
 grant execute on function outbox.complete_outbox_attempts(text, outbox.result[]), outbox.report_late_answers(outbox.result[])
   to symphony_rails_owner;
+-- The single enqueue asks for its own attestation, to which the foreign key leads anyway.
+grant usage on schema ingress to symphony_outbox_owner;
+grant execute on function ingress.find_accepted(text, uuid, text) to symphony_outbox_owner;
 grant execute on function ingress.ensure_partitions(text, date), outbox.ensure_partitions(text, date),
   rails.ensure_partitions(text, date), evidence.ensure_partitions(text, date) to symphony_ops_owner;
 
@@ -95,18 +112,15 @@ grant execute on function ops.ensure_partitions(integer), ops.health(), ops.get_
 grant execute on function core.uuidv7_floor(timestamptz) to symphony_auditor;
 
 -- 6. Auditors read views; operators read the cases they decide.
-grant select on evidence.instruction_timeline, evidence.attestations, evidence.refusals, evidence.outcomes, evidence.case_list,
-  evidence.policy_history, evidence.halt_history
+grant select on evidence.instruction_timeline, evidence.outcomes, evidence.refusals, evidence.attestations, evidence.instructions,
+  evidence.attempts, evidence.rail_messages, evidence.events, evidence.case_ledger, evidence.decision_ledger, evidence.case_list,
+  evidence.policy_history, evidence.halt_history, evidence.response_classes, evidence.reason_register
   to symphony_auditor;
-grant select on evidence.case_list to symphony_operator;
-
--- The single enqueue looks at its own attestation, as the foreign key does.
-grant usage on schema ingress to symphony_outbox_owner;
-grant select on ingress.ingress_attestations to symphony_outbox_owner;
+grant select on evidence.case_list, evidence.reason_register to symphony_operator;
 
 -- 7. The views' owner and the watch read the ledgers; they are NOLOGIN and reachable by no capability.
 grant select on ingress.ingress_attestations, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,
-  rails.rail_messages, policy.policy_versions, policy.halts to symphony_evidence_owner;
+  rails.rail_messages, rails.response_classes, core.reasons, policy.policy_versions, policy.halts to symphony_evidence_owner;
 grant select on outbox.payment_outbox_pending, outbox.payment_outbox_in_flight, evidence.cases, evidence.case_decisions,
   core.cell, core.schema_migration, core.schema_repeatable
   to symphony_ops_owner;

@@ -1,12 +1,16 @@
-"""The PostgreSQL server of one test run: started once, a migrated template, a clone per module."""
+"""The PostgreSQL server of one test run: started once, shared by its processes, a template, a clone per module."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import itertools
 import os
 import shutil
+import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -15,7 +19,7 @@ from symphony.migrate import DEFAULT_SQL_DIR, apply
 from symphony.operator_error import OperatorError
 from symphony.postgres import Server
 from symphony.postgres_binaries import service_account
-from symphony.postgres_directory import check_reachable, free_port
+from symphony.postgres_directory import check_reachable, free_port, wait_until_gone
 
 PGTAP = Path(__file__).resolve().parents[2] / ".cache" / "pgtap"
 TEMPLATE = "symphony_template"
@@ -52,51 +56,68 @@ def _remove_abandoned(base: Path) -> None:
 
 
 class Cluster:
-    """One server with a template database: all of sql/ migrated, pgTAP in the schema tap."""
+    """One server with a template database: all of sql/ migrated, pgTAP in the schema tap.
 
-    def __init__(self) -> None:
-        self.directory = test_directory()
-        settings = {"shared_buffers": "128MB", "max_wal_size": "1GB"}
-        if PGTAP.is_dir():
-            # A copy, for the checkout may lie where the server's account cannot go.
-            shutil.copytree(PGTAP, self.directory / "pgtap")
-            settings["extension_control_path"] = f"{self.directory / 'pgtap'}:$system"
-        self.server = Server(self.directory / "data", free_port(), settings=settings)
-        self._numbers = itertools.count(1)
-        self._template_ready = False
+    Processes of one run share it by its directory: whoever asks first starts it and makes the template.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory or test_directory()
+        # One minute between autovacuum's rounds: the databases of a run are many and short-lived.
+        settings = {"shared_buffers": "256MB", "max_wal_size": "4GB", "autovacuum_naptime": "1min"}
+        with self._alone():
+            port = self.directory / "port"
+            if not port.exists():
+                port.write_text(str(free_port()), encoding="ascii")
+                if PGTAP.is_dir():
+                    # A copy, for the checkout may lie where the server's account cannot go.
+                    shutil.copytree(PGTAP, self.directory / "pgtap")
+            if (self.directory / "pgtap").is_dir():
+                settings["extension_control_path"] = f"{self.directory / 'pgtap'}:$system"
+            self.server = Server(self.directory / "data", int(port.read_text(encoding="ascii")), settings=settings)
+        self._names = (f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{n}" for n in itertools.count(1))
 
     def start(self) -> None:
-        """Start the server; the template is made by the first clone."""
-        self.server.start()
+        """Start the server unless it runs; the template is made by the first clone."""
+        with self._alone():
+            self.server.start()
 
     def stop(self) -> None:
-        """Stop the server and remove everything it had."""
-        try:
-            self.server.stop()
-        finally:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        """Stop the server at once, without the checkpoint that nobody needs, and remove everything it had."""
+        if (pid := self.server.pid) is not None:
+            os.kill(pid, signal.SIGQUIT)
+            wait_until_gone(self.server.data, timeout_s=30)
+        shutil.rmtree(self.directory, ignore_errors=True)
 
     def empty(self) -> str:
         """Create an empty database and return its name."""
-        name = f"test_{next(self._numbers)}"
+        name = next(self._names)
         self.server.create_database(name)
         return name
 
     def clone(self) -> str:
-        """Create a copy of the template and return its name.
+        """Create a copy of the template and return its name. It goes with the server: a DROP costs a checkpoint.
 
         Raises:
             OperatorError: what symphony migrate raises, when sql/ does not apply.
         """
         self.make_template()
-        name = f"test_{next(self._numbers)}"
-        self.server.create_database(name, template=TEMPLATE)
+        name = next(self._names)
+        with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"create database {name} template {TEMPLATE}".encode())
         return name
 
     def make_template(self) -> None:
         """Migrate the template once, and load pgTAP into it so that any role may call it."""
-        if self._template_ready:
+        ready = self.directory / "template"
+        if ready.exists():
             return
+        with self._alone():
+            if not ready.exists():
+                self._migrate_template()
+                ready.touch()
+
+    def _migrate_template(self) -> None:
         self.server.drop_database(TEMPLATE)
         self.server.create_database(TEMPLATE)
         url = self.server.url(TEMPLATE)
@@ -108,4 +129,9 @@ class Cluster:
                 connection.execute("create extension pgtap with schema tap")
                 connection.execute("grant usage on schema tap to public")
                 connection.execute("grant execute on all functions in schema tap to public")
-        self._template_ready = True
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with (self.directory / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield

@@ -1,14 +1,23 @@
-"""Fixtures: one server a run, one database a module (`database_url`) or a test (`fresh_database`)."""
+"""Fixtures: one server a run, one database a module (`database_url`) or a test (`fresh_database`).
+
+With `-n N` (pytest-xdist) the processes of a run share one server: the controller names its directory and stops it.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, test_directory
+
+_DIRECTORY = pytest.StashKey[Path]()
+# Modules that wait for processes and clocks begin first, so that the others run beside them.
+_FIRST = ("test_worker", "test_worker_races")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -20,23 +29,44 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, interrupt)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker process of pytest-xdist where the run's server lives."""
+    if _DIRECTORY not in node.config.stash:
+        node.config.stash[_DIRECTORY] = test_directory()
+    node.workerinput["cluster_directory"] = str(node.config.stash[_DIRECTORY])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server that the worker processes shared."""
+    if _DIRECTORY in config.stash:
+        Cluster(config.stash[_DIRECTORY]).stop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest."""
+    ranks = {name: rank for rank, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The server of this run, stopped and removed at its end."""
-    made = Cluster()
+    shared = getattr(request.config, "workerinput", {}).get("cluster_directory")
+    made = Cluster(Path(shared) if shared else None)
     try:
         made.start()
         yield made
     finally:
-        made.stop()
+        if not shared:
+            made.stop()
 
 
 @pytest.fixture(scope="module")
-def database_url(cluster: Cluster) -> Iterator[str]:
+def database_url(cluster: Cluster) -> str:
     """The superuser's URL of a database of this module: everything migrated, no data."""
-    name = cluster.clone()
-    yield cluster.server.url(name)
-    cluster.server.drop_database(name)
+    return cluster.server.url(cluster.clone())
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +76,12 @@ def database(database_url: str) -> str:
 
 
 @pytest.fixture
-def fresh_database(cluster: Cluster) -> Iterator[str]:
+def fresh_database(cluster: Cluster) -> str:
     """The superuser's URL of a database of this test: everything migrated, no data."""
-    name = cluster.clone()
-    yield cluster.server.url(name)
-    cluster.server.drop_database(name)
+    return cluster.server.url(cluster.clone())
 
 
 @pytest.fixture
-def empty_database(cluster: Cluster) -> Iterator[str]:
+def empty_database(cluster: Cluster) -> str:
     """The superuser's URL of a database of this test with nothing in it."""
-    name = cluster.empty()
-    yield cluster.server.url(name)
-    cluster.server.drop_database(name)
+    return cluster.server.url(cluster.empty())

@@ -44,6 +44,7 @@ class PaymentClaim:
     end_to_end_id: str | None = "E2E-1"
     purpose: str | None = "SALA"
     parties: str | None = PARTIES
+    salt: bytes | None = b"sixteen-bytes-ok"
 
 
 class SandboxProcess:

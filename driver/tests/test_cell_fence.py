@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from uuid import UUID
 
 import pytest
+from psycopg.types.json import Jsonb
 
 from symphony import api
 from symphony.api.connection import Connection
@@ -83,14 +85,52 @@ async def test_raising_the_epoch_sends_participants_away_until_the_policy_brings
     assert (accepted.decision, accepted.sequence_id) == ("ACCEPT", 2)
 
 
-async def test_a_single_enqueue_meets_the_same_fence(judge: Connection) -> None:
+async def attest(connection: Connection, instruction_id: str) -> UUID:
+    """Attest an ACCEPT of an instruction of A without recording it, as a service does that enqueues by itself."""
+    cursor = await connection.execute(
+        "with made as materialized (select array[v] as items, i.intent from jsonb_populate_record(null::ingress.item, %s) as v,"
+        " ingress.list_intents(p_items => array[v]) as i)"
+        " select (m.intent).attestation_id, ingress.attest(p_items => m.items, p_intents => array[m.intent],"
+        " p_reasons => array[null], p_recorded => array[null]::outbox.recorded[], p_policy_version => a.policy_version,"
+        " p_checksum => a.checksum, p_item_nos => null) from made as m, policy.get_active() as a",
+        (
+            Jsonb(
+                {
+                    "participant_id": A,
+                    "instruction_id": instruction_id,
+                    "idempotency_key": instruction_id,
+                    "rail": "sandbox",
+                    "currency": "ZMW",
+                    "amount_minor": 5,
+                    "requires_proxy": False,
+                    "parties": "{}",
+                    "pop_mode": "NONE",
+                    "body_sha256": f"\\x{'00' * 32}",
+                    "db_role": "test",
+                    "correlation_id": str(UUID(int=1)),
+                    "received_at": "2026-11-21T12:00:00Z",
+                    "verified_at": "2026-11-21T12:00:00Z",
+                }  # fmt: skip
+            ),
+        ),
+    )
+    (row,) = await cursor.fetchall()
+    attestation_id: UUID = row[0]
+    return attestation_id
+
+
+async def test_a_single_enqueue_meets_the_same_fence(fresh_database: str, judge: Connection) -> None:
     await establish(judge, policy())
-    (attested,) = await api.ingress.accept(judge, items=[item("I-1")])
+    attestation_id = await attest(judge, "I-2")
     await activate(judge, policy(version=2, participants={A: {"home_cell_id": "cell-other"}}))
+    before = row_counts(fresh_database)
     cursor = await judge.execute(
         "select decision, reason_code, outbox_id from outbox.enqueue_payment_outbox(p_participant_id => %s,"
         " p_attestation_id => %s, p_instruction_id => 'I-2', p_idempotency_key => 'I-2', p_rail => 'sandbox',"
         " p_currency => 'ZMW', p_amount_minor => 5, p_parties => '{}', p_received_at => now())",
-        (A, attested.attestation_id),
+        (A, attestation_id),
     )
     assert await cursor.fetchall() == [("REJECT", "CELL_NOT_HOME", None)]
+    changes = grown(before, row_counts(fresh_database))
+    changes.pop("outbox.participant_outbox_sequences", None)  # the participant's lock, not a record
+    assert changes == {}

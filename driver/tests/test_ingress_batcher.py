@@ -71,17 +71,24 @@ async def test_flushes_in_parallel_are_bounded_and_none_is_larger_than_max_batch
 
 
 @pytest.mark.parametrize("same", ["key", "instruction_id"])
-async def test_same_key_or_id_waits_for_the_next_flush(same: str) -> None:
+async def test_same_key_or_id_shares_a_batch_but_never_two_flushes_at_once(same: str) -> None:
     flush = Recording(held=True)
-    batcher = Batcher(flush, max_flush_s=0.0)
+    batcher = Batcher(flush, max_flush_s=0.0, parallel=2)
     twins = [item(1, **{same: "SAME"}), item(2, **{same: "SAME"})]
     waiters = [batcher.enqueue(one) for one in (*twins, item(3))]
     await asyncio.sleep(0.02)
-    assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1, 3]]
+    assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1, 2, 3]], (
+        "twins are the database's matter"
+    )
+    waiters += [batcher.enqueue(one) for one in (item(4, **{same: "SAME"}), item(5))]
+    await asyncio.sleep(0.02)
+    assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1, 2, 3], [5]], (
+        "the key is in flight"
+    )
     flush.open.set()
     decisions = await asyncio.gather(*waiters)
-    assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1, 3], [2]]
-    assert [d.attestation_id.int for d in decisions] == [1, 2, 3]
+    assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1, 2, 3], [5], [4]]
+    assert [d.attestation_id.int for d in decisions] == [1, 2, 3, 4, 5]
 
 
 async def test_same_key_of_another_participant_shares_a_batch() -> None:

@@ -7,10 +7,12 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 
 import aiohttp
 import pytest
 
+from symphony.migrate import apply
 from tests.cluster import Cluster
 from tests.held_commits import commits_wait, until_waiting
 from tests.ingress_bench import A, Client, instruction, prepare, recorded, rows, serving
@@ -23,9 +25,22 @@ def dsn(database_url: str) -> str:
     return database_url
 
 
-async def test_503_while_the_database_is_down_and_recovery_after(cluster: Cluster, fresh_database: str) -> None:
-    await prepare(fresh_database)
-    async with serving(fresh_database, pool_acquire_ms=200, breaker_probe_after_ms=300) as bench:
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A server of this test alone, which may be stopped."""
+    cluster = Cluster()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+async def test_503_while_the_database_is_down_and_recovery_after(own_cluster: Cluster) -> None:
+    cluster, url = own_cluster, own_cluster.server.url(own_cluster.empty())
+    await apply(url)
+    await prepare(url)
+    async with serving(url, pool_acquire_ms=200, breaker_probe_after_ms=300) as bench:
         assert (await bench.client.post(instruction("up"), key="K-up")).status == 202
         await asyncio.to_thread(cluster.server.stop)
         try:
@@ -49,7 +64,7 @@ async def test_503_while_the_database_is_down_and_recovery_after(cluster: Cluste
             await asyncio.sleep(0.1)
         assert answer.status == 202, "no recovery within ten seconds"
         assert bench.service.breaker.state.name == "CLOSED"
-        found = await rows(fresh_database, "select instruction_id from outbox.payment_instructions order by 1")
+        found = await rows(url, "select instruction_id from outbox.payment_instructions order by 1")
         assert found == [("INV-down-0",), ("INV-up",)]
 
 

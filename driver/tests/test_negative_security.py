@@ -83,8 +83,7 @@ async def fill(url: str) -> None:
 @pytest.fixture(scope="module")
 def target(cluster: Cluster) -> Iterator[Target]:
     """A database that was migrated itself: a clone would lack what grants.sql says of the database."""
-    name = cluster.empty()
-    url = cluster.server.url(name)
+    url = cluster.server.url(cluster.empty())
     asyncio.run(apply(url))
     asyncio.run(fill(url))
     with psycopg.connect(url, autocommit=True) as connection:
@@ -117,8 +116,7 @@ def target(cluster: Cluster) -> Iterator[Target]:
     assert len(relations) > 50
     assert len(functions) > 60
     yield Target(url, tuple(relations), tuple(functions))
-    with psycopg.connect(cluster.server.url("postgres"), autocommit=True) as connection:
-        cluster.server.drop_database(name)
+    with psycopg.connect(url, autocommit=True) as connection:
         for role in CAPABILITIES:
             connection.execute(sql.SQL("drop role {}").format(sql.Identifier(f"neg_{role}")))
 

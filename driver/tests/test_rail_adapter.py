@@ -19,6 +19,8 @@ from tests.sandbox_process import PARTIES, PERSONAL, PaymentClaim, SandboxProces
 
 CLASSES = Path(rails.__file__).parent / "sandbox.responses.json"
 
+SALT = b"sixteen-bytes-ok"  # the salt of PaymentClaim
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxProcess]:
@@ -97,9 +99,9 @@ async def test_an_accepted_payment_is_echoed_hashed_and_timed() -> None:
     assert asked_line == f"GET /payments/{claim.reference} HTTP/1.1"
     assert (reply.rail_code, reply.rail_reference) == ("ACCEPTED", "SBX-1")
     assert (reply.echoed_amount_minor, reply.echoed_currency) == (12_550, "ZMW")
-    assert reply.request_sha256 == hashlib.sha256(sent).digest()
-    assert reply.response_sha256 == hashlib.sha256(json.dumps(accepted(claim.reference)).encode()).digest()
-    assert asked.request_sha256 == hashlib.sha256(f"GET /payments/{claim.reference}".encode()).digest()
+    assert reply.request_sha256 == hashlib.sha256(SALT + sent).digest()
+    assert reply.response_sha256 == hashlib.sha256(SALT + json.dumps(accepted(claim.reference)).encode()).digest()
+    assert asked.request_sha256 == hashlib.sha256(SALT + f"GET /payments/{claim.reference}".encode()).digest()
     assert 20_000 <= reply.latency_us < 400_000
     assert server.connections == 1
 

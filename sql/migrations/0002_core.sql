@@ -1,17 +1,15 @@
 -- core: who this cell is, and what every error and every reason means.
 
 create table core.cell (
-  singleton boolean primary key default true,
+  epoch integer primary key,
   cell_id text collate "C" not null,
-  epoch integer not null,
   established_at timestamptz not null,
-  constraint cell_is_one_row check (singleton),
   constraint cell_id_is_an_identifier check (cell_id ~ '^[a-z0-9][a-z0-9-]{0,31}$'),
   constraint cell_epoch_is_positive check (epoch >= 1)
 );
 alter table core.cell owner to symphony_core_owner;
 comment on table core.cell is
-  'The cell this database is: the unit of growth (DESIGN 13). ingress.accept refuses a participant whose home cell or epoch differs.';
+  'The cell this database is: the unit of growth (DESIGN 13). ingress.accept refuses a participant whose home cell or epoch differs. Append-only; the highest epoch is in force.';
 comment on column core.cell.epoch is 'Raised when the cell is re-established after a participant move; older homes stop matching.';
 
 create table core.errors (
@@ -45,10 +43,11 @@ insert into core.errors (sqlstate, name, message, hint) values
   ('SX002', 'unregistered_error', 'a function raised an error that is not registered', 'Register it in core.errors.'),
   ('SX003', 'cell_not_established', 'this database is no cell yet', 'Run: symphony cell establish.'),
   ('SV003', 'isolation_not_read_committed', 'this function needs READ COMMITTED: it waits for locks and then looks again', 'Begin the transaction with the default isolation level.'),
+  ('SX004', 'commit_not_durable', 'synchronous_commit is off, so a commit would promise nothing', 'Use a session with synchronous_commit on.'),
   ('SC001', 'cell_epoch_not_raised', 'a cell keeps its id and its epoch only grows', 'Establish with the same cell_id and a higher epoch.'),
   ('SV001', 'number_not_representable', 'a JSON number is outside the range of IEEE 754 double precision', 'Send large numbers as strings (RFC 8785 section 3.1).'),
   ('SV002', 'month_out_of_range', 'partitions are made for 0 to 24 months ahead', 'Ask for fewer months.'),
-  ('SV101', 'case_incomplete', 'a case needs a kind, a summary and a participant', 'Fill the missing member.'),
+  ('SV101', 'case_incomplete', 'a case needs a participant, facts, a next action and a kind that the machine does not open itself', 'Fill or change the member.'),
   ('SN101', 'case_not_found', 'no such case', 'List the open cases.'),
   ('SC101', 'case_already_decided', 'the case has a decision', 'Open a new case if there is news.'),
   ('SA101', 'two_identities_needed', 'a decision needs a maker and a different checker', 'Have a second person confirm.'),
@@ -56,7 +55,7 @@ insert into core.errors (sqlstate, name, message, hint) values
   ('SC201', 'policy_version_exists', 'this policy version exists with other content', 'Use a higher version number.'),
   ('SN201', 'policy_version_not_found', 'no such DRAFT policy version with this checksum', 'Propose it first; compare checksums.'),
   ('SR201', 'no_active_policy', 'no policy version is ACTIVE', 'Activate one; nothing is accepted without.'),
-  ('SV202', 'halt_incomplete', 'a halt needs a scope with its subject, an operator and a reason', 'Fill the missing member.'),
+  ('SV202', 'halt_incomplete', 'a halt needs a scope with a subject that a policy knows, an operator and a reason', 'Fill or correct the member.'),
   ('SN202', 'halt_not_in_force', 'no such halt is in force', 'List the halts in force.'),
   ('SC202', 'halt_in_force', 'the same halt is in force', 'Lift it first, or leave it.'),
   ('SV401', 'batch_out_of_bounds', 'a batch holds 1 to its documented maximum of items', 'Send smaller batches.'),
@@ -64,7 +63,8 @@ insert into core.errors (sqlstate, name, message, hint) values
   ('SV403', 'lease_out_of_bounds', 'a lease lasts from 1 second to 10 minutes', 'Pass a lease within the bounds.'),
   ('SN401', 'rail_not_in_policy', 'the active policy has no such rail', 'Check the rail name; activate a policy that has it.'),
   ('SN403', 'instruction_not_found', 'the participant has no such instruction', 'Check the participant and the instruction id.'),
-  ('SC401', 'instruction_not_terminal', 'the parties are still needed: the instruction has no terminal outcome', 'Wait for the outcome.'),
+  ('SV404', 'erasure_incomplete', 'an erasure needs an operator and a reason code', 'Pass both; a reason code has capital letters, digits and _.'),
+  ('SC401', 'instruction_not_terminal', 'the parties are still needed: no terminal outcome, or an open case', 'Wait for the outcome; decide the case.'),
   ('SX401', 'sequence_moved_back', 'a participant''s sequence only grows', 'This is a defect: report it.'),
   ('SX402', 'claim_gate_missing', 'the claim gate row «*» is gone, so caps could not be kept', 'Restore it: insert into outbox.claim_gate values (''*'', ''-infinity'', ''-infinity'').'),
   ('SN402', 'attestation_not_found', 'no such ACCEPT attestation of this participant', 'Attest first; pass its id.'),

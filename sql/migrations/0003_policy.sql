@@ -66,7 +66,9 @@ create table policy.participant_limits (
   primary key (policy_version, participant_id, currency),
   foreign key (policy_version, participant_id) references policy.participants,
   constraint limit_currency_is_iso_4217_form check (currency !~ '[^A-Z]' and length(currency) = 3),
-  constraint limits_are_positive check (transaction_max_minor > 0 and day_value_max_minor > 0 and day_count_max > 0)
+  constraint limits_are_positive check (
+    transaction_max_minor between 1 and 9007199254740991 and day_value_max_minor between 1 and 4000000000000000000
+    and day_count_max between 1 and 1000000000000)
 );
 alter table policy.participant_limits owner to symphony_policy_owner;
 comment on table policy.participant_limits is
@@ -89,7 +91,9 @@ create table policy.rails (
   constraint rail_settle_is_bounded check (settle_ms between 0 and 86400000),
   constraint rail_retry_ceiling_is_finite check (retry_max between 0 and 100),
   constraint rail_backoff_is_bounded check (retry_base_ms between 1 and retry_cap_ms and retry_cap_ms <= 3600000),
-  constraint rail_enquiry_ladder_is_finite check (cardinality(enquiry_after_ms) between 1 and 10 and 0 < all (enquiry_after_ms))
+  constraint rail_enquiry_ladder_is_finite check (
+    cardinality(enquiry_after_ms) between 1 and 10 and array_ndims(enquiry_after_ms) = 1
+    and array_position(enquiry_after_ms, null) is null and 0 < all (enquiry_after_ms))
 );
 alter table policy.rails owner to symphony_policy_owner;
 comment on table policy.rails is 'Budgets per rail: caps, lease, settle time, retry ceiling and back-off, enquiry ladder. All finite.';

@@ -21,15 +21,15 @@ create table ingress.ingress_attestations (
   token_jti_sha256 bytea,
   cnf text collate "C",
   pop_mode ingress.pop_mode not null,
-  body_sha256 bytea not null,
+  body_sha256 bytea,
   signature_key_id text collate "C",
   signature_alg text collate "C",
   policy_version integer,
   policy_checksum bytea,
-  db_role text collate "C" not null,
-  correlation_id uuid not null,
-  received_at timestamptz not null,
-  verified_at timestamptz not null,
+  db_role text collate "C",
+  correlation_id uuid,
+  received_at timestamptz,
+  verified_at timestamptz,
   recorded_at timestamptz not null,
   commitment bytea not null,
   recorded_xid xid8 not null default pg_current_xact_id(),
@@ -37,6 +37,8 @@ create table ingress.ingress_attestations (
   constraint attestation_reject_has_a_reason check ((decision = 'REJECT') = (reason_code is not null)),
   constraint attestation_accept_names_its_instruction check (decision = 'REJECT' or (outbox_id is not null and instruction_id is not null)),
   constraint attestation_accept_names_its_policy check (decision <> 'ACCEPT' or (policy_version is not null and policy_checksum is not null)),
+  constraint attestation_facts_are_complete check (decision = 'REJECT' or (body_sha256 is not null and db_role is not null
+    and correlation_id is not null and received_at is not null and verified_at is not null)),
   constraint attestation_body_is_sha256 check (octet_length(body_sha256) = 32),
   constraint attestation_certificate_is_sha256 check (octet_length(cert_sha256) = 32),
   constraint attestation_jti_is_sha256 check (octet_length(token_jti_sha256) = 32),
@@ -49,7 +51,7 @@ comment on table ingress.ingress_attestations is
   'Append-only: one row per decision (ACCEPT, REPLAY, REJECT). Hashes and ids only: no secret, no payload, no personal data.';
 comment on column ingress.ingress_attestations.participant_id is 'The authenticated participant; «-» when none was established.';
 comment on column ingress.ingress_attestations.outbox_id is 'The instruction that was recorded (ACCEPT) or found (REPLAY).';
-comment on column ingress.ingress_attestations.body_sha256 is 'SHA-256 over the raw bytes as received.';
+comment on column ingress.ingress_attestations.body_sha256 is 'SHA-256 over the raw bytes as received; null only in a REJECT of an ingress that gave none.';
 comment on column ingress.ingress_attestations.cnf is 'Confirmation claim the sender proved: RFC 7800, thumbprints only.';
 comment on column ingress.ingress_attestations.pop_mode is 'How possession was proved; DEV_HEADER only from an ingress in development mode.';
 comment on column ingress.ingress_attestations.commitment is 'SHA-256 of the RFC 8785 array of the row''s fields (ingress.accept).';

@@ -40,7 +40,7 @@ create table outbox.payment_instructions (
   constraint instruction_currency_is_iso_4217_form check (currency !~ '[^A-Z]' and length(currency) = 3),
   constraint instruction_sequence_is_positive check (sequence_id > 0),
   constraint instruction_texts_are_bounded check (
-    length(end_to_end_id) <= 35 and length(purpose) <= 4 and length(creditor_participant_id) <= 32 and length(rail) <= 32),
+    length(end_to_end_id) <= 35 and end_to_end_id !~ '[^ -~]' and length(purpose) <= 4 and length(creditor_participant_id) <= 32 and length(rail) <= 32),
   constraint instruction_hashes_are_sha256 check (
     octet_length(payload_sha256) = 32 and octet_length(parties_commitment) = 32 and octet_length(commitment) = 32),
   constraint instruction_initial_state_is_known check (initial_state in ('PENDING', 'AWAITING_PROXY_RESOLUTION'))
@@ -101,6 +101,16 @@ alter table outbox.idempotency_ledger_7 owner to symphony_outbox_owner;
 comment on table outbox.idempotency_ledger is
   'Append-only and permanent: both the participant''s instruction id and its idempotency key lead to one instruction for ever. HASH-partitioned, for its keys are not time-ordered.';
 
+create table outbox.idempotency_key_aliases (
+  participant_id text collate "C" not null,
+  idempotency_key text collate "C" not null,
+  outbox_id uuid not null,
+  primary key (participant_id, idempotency_key)
+);
+alter table outbox.idempotency_key_aliases owner to symphony_outbox_owner;
+comment on table outbox.idempotency_key_aliases is
+  'Append-only: further keys under which an instruction was sent again and replayed; such a key is used up too.';
+
 create table outbox.participant_outbox_sequences (
   participant_id text collate "C" primary key,
   last_sequence_id bigint not null,
@@ -124,12 +134,14 @@ create table outbox.payment_outbox_pending (
   due_at timestamptz not null,
   last_sent_at timestamptz,
   next_action outbox.next_action not null,
-  attempt_no smallint not null default 0,
-  retries_used smallint not null default 0,
-  enquiries_used smallint not null default 0,
-  entry_no smallint not null default 0,
+  attempt_no integer not null default 0,
+  retries_used integer not null default 0,
+  enquiries_used integer not null default 0,
+  entry_no integer not null default 0,
+  acceptance_seen boolean not null default false,
   constraint pending_sequence_once primary key (participant_id, sequence_id),
   constraint pending_due_not_before_created check (due_at >= created_at),
+  constraint pending_accepted_is_not_sent_again check (next_action = 'ENQUIRE' or not acceptance_seen),
   constraint pending_enquiry_follows_a_send check (next_action = 'DISPATCH' or last_sent_at is not null)
 ) with (
   fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
@@ -140,6 +152,8 @@ create index ix_pending_due on outbox.payment_outbox_pending (rail, due_at);
 alter table outbox.payment_outbox_pending owner to symphony_outbox_owner;
 comment on table outbox.payment_outbox_pending is 'Hot and narrow: what is due, or will be. A row is in pending, in flight, or has a terminal attempt; never two of them. Keyed by the sequence, for every index of a queue is paid for three times.';
 comment on column outbox.payment_outbox_pending.last_sent_at is 'The last moment at which a call may have left us; the rail''s settle time counts from it.';
+comment on column outbox.payment_outbox_pending.acceptance_seen is
+  'The rail once said ACCEPTED, unusably (another amount, no reference) or too late: never sent again, whatever an enquiry says.';
 comment on column outbox.payment_outbox_pending.entry_no is 'Attempt rows written so far.';
 comment on index outbox.ix_pending_due is 'The claim reads it from the claim cursor on (outbox.claim_gate).';
 
@@ -156,10 +170,11 @@ create table outbox.payment_outbox_in_flight (
   created_at timestamptz not null,
   last_sent_at timestamptz,
   next_action outbox.next_action not null,
-  attempt_no smallint not null,
-  retries_used smallint not null,
-  enquiries_used smallint not null,
-  entry_no smallint not null,
+  attempt_no integer not null,
+  retries_used integer not null,
+  enquiries_used integer not null,
+  entry_no integer not null,
+  acceptance_seen boolean not null,
   claimed_by text not null,
   claimed_at timestamptz not null,
   lease_token uuid not null,
@@ -189,8 +204,8 @@ comment on column outbox.claim_gate.cursor_due_at is 'Nothing due before this wa
 create table outbox.payment_outbox_attempts (
   participant_id text collate "C" not null,
   outbox_id uuid not null,
-  entry_no smallint not null,
-  attempt_no smallint not null,
+  entry_no integer not null,
+  attempt_no integer not null,
   state outbox.attempt_state not null,
   action outbox.next_action not null,
   reason_code text collate "C" references core.reasons,
@@ -199,6 +214,8 @@ create table outbox.payment_outbox_attempts (
   rail text collate "C" not null,
   rail_code text collate "C",
   rail_reference text collate "C",
+  echoed_amount_minor bigint,
+  echoed_currency text collate "C",
   request_sha256 bytea,
   response_sha256 bytea,
   latency_us bigint,
@@ -209,6 +226,9 @@ create table outbox.payment_outbox_attempts (
   foreign key (participant_id, outbox_id) references outbox.payment_instructions,
   constraint dispatched_has_a_rail_reference check (state <> 'DISPATCHED' or rail_reference is not null),
   constraint ending_has_a_reason check (state in ('DISPATCHING', 'DISPATCHED') or reason_code is not null),
+  constraint attempt_rail_words_are_codes check (
+    length(rail_code) <= 64 and rail_code !~ '[^A-Za-z0-9._:/+-]' and length(rail_reference) <= 64
+    and rail_reference !~ '[^A-Za-z0-9._:/+-]' and length(echoed_currency) <= 3),
   constraint attempt_commitment_is_sha256 check (octet_length(commitment) = 32)
 ) partition by range (outbox_id);
 create unique index ux_attempts_one_terminal_per_outbox on outbox.payment_outbox_attempts (participant_id, outbox_id)
@@ -217,7 +237,7 @@ alter table outbox.payment_outbox_attempts owner to symphony_outbox_owner;
 comment on table outbox.payment_outbox_attempts is
   'Append-only: DISPATCHING when claimed for dispatch, then one outcome row; ZOMBIE_REQUEUE when a lease was lost. The exchange that led to an outcome stands on its row, every other one in rails.rail_messages.';
 comment on index outbox.ux_attempts_one_terminal_per_outbox is 'At most one terminal outcome per instruction, whatever crashes, retries, replays or races.';
-comment on column outbox.payment_outbox_attempts.latency_us is 'Microseconds from sending to the answer, measured by the worker.';
+comment on column outbox.payment_outbox_attempts.latency_us is 'Microseconds from sending to the answer, measured by the worker; not part of the commitment.';
 insert into core.month_partitioned values ('outbox', 'payment_outbox_attempts', 'outbox_id', true, 4);
 
 create type outbox.intent as (
@@ -232,7 +252,8 @@ create type outbox.recorded as (
 );
 comment on type outbox.recorded is 'What was answered when the instruction was recorded; a replay repeats it.';
 create type outbox.outcome as (
-  participant_id text, outbox_id uuid, lease_token uuid, outcome text, reason_code text, limit_day date, currency text, amount_minor bigint
+  participant_id text, outbox_id uuid, lease_token uuid, outcome text, reason_code text, limit_day date, currency text, amount_minor bigint,
+  facts jsonb
 );
 comment on type outbox.outcome is 'What became of one completed lease.';
 create type outbox.result as (

@@ -42,6 +42,8 @@ create table rails.rail_messages (
   outcome text collate "C" not null,
   claimed_by text not null,
   lease_token uuid not null,
+  echoed_amount_minor bigint,
+  echoed_currency text collate "C",
   request_sha256 bytea,
   response_sha256 bytea,
   latency_us bigint,
@@ -49,6 +51,9 @@ create table rails.rail_messages (
   commitment bytea not null,
   recorded_xid xid8 not null default pg_current_xact_id(),
   primary key (participant_id, message_id),
+  constraint rail_message_words_are_codes check (
+    length(rail_code) <= 64 and rail_code !~ '[^A-Za-z0-9._:/+-]' and length(rail_reference) <= 64
+    and rail_reference !~ '[^A-Za-z0-9._:/+-]' and length(echoed_currency) <= 3),
   constraint rail_message_commitment_is_sha256 check (octet_length(commitment) = 32)
 ) partition by range (message_id);
 create index ix_rail_messages_instruction on rails.rail_messages (participant_id, outbox_id);

@@ -35,6 +35,7 @@ class Claim:
     purpose: str | None
     uetr: UUID | None
     parties: str | None
+    salt: bytes | None
 
     @property
     def reference(self) -> str:
@@ -63,7 +64,7 @@ class Status:
 _CLAIM = (
     "select participant_id, outbox_id, sequence_id, instruction_id, rail, action::text, attempt_no, lease_token,"
     " lease_expires_at, claimed_at, accepted_at, due_at, amount_minor, currency, creditor_participant_id,"
-    " end_to_end_id, purpose, uetr, parties"
+    " end_to_end_id, purpose, uetr, parties, salt"
     " from outbox.claim_outbox_batch(p_worker => %s, p_limit => %s, p_rail => %s, p_lease => %s)"
 )
 

@@ -42,7 +42,7 @@ class Batcher:
 
     Idle means immediate: when no flush is running, a flush starts at the end of the current loop iteration.
     At most `parallel` flushes run at once. Two items with the same (participant, idempotency key) or the same
-    (participant, instruction id) are never in flight together: the later one waits for the earlier answer.
+    (participant, instruction id) are never in two flushes at once: the later one waits for the earlier answer.
     An item that no flush took within `max_wait_s` fails with DatabaseUnavailable, certainly unrecorded.
     A cancelled waiter whose item is not yet in a flush is dropped; a running flush is never cancelled by it.
     """
@@ -147,7 +147,10 @@ class Batcher:
             _fail([waiting.popleft()], error)
 
     def _take(self) -> list[_Waiting]:
-        """The next batch in queue order; an item whose key is in flight, or in this batch, is parked."""
+        """The next batch in queue order; an item whose key is in flight is parked, and so are its followers.
+
+        Twins inside one batch are the database's matter: `ingress.accept` answers the second like a replay.
+        """
         batch: list[_Waiting] = []
         held: set[tuple[str, str | None, str | None]] = set()
         while self._queue and len(batch) < self._max_batch:
@@ -156,9 +159,9 @@ class Batcher:
                 continue
             if any(key in self._busy_keys or key in held for key in waiting.keys):
                 self._parked.append(waiting)
+                held.update(waiting.keys)
             else:
                 batch.append(waiting)
-            held.update(waiting.keys)
         return batch
 
     def _start(self, batch: list[_Waiting]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -38,6 +39,16 @@ class RailClaim(Protocol):
     def purpose(self) -> str | None: ...
     @property
     def parties(self) -> str | None: ...
+    @property
+    def salt(self) -> bytes | None: ...
+
+
+def salted_sha256(claim: RailClaim, raw: bytes) -> bytes:
+    """SHA-256(salt || raw bytes), with the salt that is erased together with the instruction's parties.
+
+    A bare hash of a body that holds an account number would give the account away to guessing, for ever.
+    """
+    return hashlib.sha256((claim.salt or b"") + raw).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +58,8 @@ class RailReply:
     Attributes:
         rail_code: the rail's own code, or one of the codes above for what the network did.
         echoed_amount_minor: the amount the rail says it took, in minor units of `echoed_currency`.
-        request_sha256: of the body's raw bytes; of `GET <path>` where the request has no body.
-        response_sha256: of the body's raw bytes; None when no complete answer came.
+        request_sha256: salted_sha256 of the body's raw bytes; of `GET <path>` where the request has no body.
+        response_sha256: salted_sha256 of the body's raw bytes; None when no complete answer came.
         latency_us: from the call to the complete answer (or the failure), microseconds, monotonic clock.
     """
 

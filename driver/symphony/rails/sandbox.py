@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -27,6 +26,7 @@ from symphony.rails.adapter import (
     RailMisconfigured,
     RailOptions,
     RailReply,
+    salted_sha256,
 )
 from symphony.strict_json import InvalidInput, read_json
 
@@ -130,7 +130,7 @@ class SandboxRail:
         try:
             body = _payment_body(claim)
         except SymphonyError:
-            return RailReply(rail_code=REFUSED_BEFORE_CALL, request_sha256=hashlib.sha256(b"").digest(), latency_us=0)
+            return RailReply(rail_code=REFUSED_BEFORE_CALL, request_sha256=salted_sha256(claim, b""), latency_us=0)
         return await self._call("POST", self._payments, claim=claim, body=body)
 
     async def query(self, claim: RailClaim) -> RailReply:
@@ -143,7 +143,7 @@ class SandboxRail:
 
     async def _call(self, method: str, url: URL, *, claim: RailClaim, body: bytes | None) -> RailReply:
         exchange = _Exchange(sends_allowed=1 if method == "POST" else 2)
-        request_sha256 = hashlib.sha256(body if body is not None else f"GET {url.path}".encode()).digest()
+        request_sha256 = salted_sha256(claim, body if body is not None else f"GET {url.path}".encode())
         token = _exchange.set(exchange)
         started_ns = time.monotonic_ns()
         raw: bytes | None = None
@@ -163,7 +163,7 @@ class SandboxRail:
             echoed_amount_minor=answer.amount_minor,
             echoed_currency=answer.currency,
             request_sha256=request_sha256,
-            response_sha256=None if raw is None else hashlib.sha256(raw).digest(),
+            response_sha256=None if raw is None else salted_sha256(claim, raw),
             latency_us=(time.monotonic_ns() - started_ns) // 1000,
         )
 

@@ -28,6 +28,9 @@ begin
     execute format('create trigger refuse_truncate before truncate on %I.%I for each statement execute function core.refuse_change()',
       p_schema, v_leaf);
     execute format('alter table %I.%I enable always trigger refuse_truncate', p_schema, v_leaf);
+  else
+    -- Erased rows are updated ones: let vacuum take the old versions away soon.
+    execute format('alter table %I.%I set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 50)', p_schema, v_leaf);
   end if;
   return p_schema || '.' || v_leaf;
 end
@@ -37,4 +40,4 @@ revoke all on function core.create_month_partition(text, text, date) from public
 comment on function core.create_month_partition(text, text, date) is
 $$Makes one monthly leaf of a registered table (core.month_partitioned) and attaches it; returns its name, or null when it exists.
 The one place with dynamic SQL; SECURITY INVOKER, so it can do no more than the calling context's owner.
-Callers: <context>.ensure_partitions. Writes: catalog. Locks: parent SHARE UPDATE EXCLUSIVE; tables tied by foreign keys SHARE ROW EXCLUSIVE, bounded by lock_timeout. Raises: P0002 for an unregistered table, 55P03 when a lock is not had in time. Idempotent: yes.$$;
+Callers: <context>.ensure_partitions. Writes: catalog. Locks: parent SHARE UPDATE EXCLUSIVE; tables tied by foreign keys SHARE ROW EXCLUSIVE, bounded by lock_timeout. Raises: P0002 for an unregistered table, 55P03 when a lock is not had in time, 42P07 or 23505 beside another maker. Idempotent: yes.$$;

@@ -10,4 +10,4 @@ alter function core.list_month_partitioned() owner to symphony_core_owner;
 revoke all on function core.list_month_partitioned() from public;
 comment on function core.list_month_partitioned() is
 $$The tables partitioned by month, referenced tables first.
-Callers: ops.ensure_partitions, core.create_month_partition. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: ops.ensure_partitions, ops.table_health, core.create_month_partition. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

@@ -5,4 +5,4 @@ alter function core.uuidv7_floor(timestamptz) owner to symphony_core_owner;
 revoke all on function core.uuidv7_floor(timestamptz) from public;
 comment on function core.uuidv7_floor(timestamptz) is
 $$The smallest value a UUIDv7 (RFC 9562 section 5.7) of that millisecond can have: partition bounds and time-range scans.
-Callers: partitions, auditors' views. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: core.create_month_partition, symphony_auditor. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

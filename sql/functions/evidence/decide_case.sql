@@ -26,5 +26,5 @@ $$;
 alter function evidence.decide_case(text, uuid, text, text, text, text) owner to symphony_evidence_owner;
 revoke all on function evidence.decide_case(text, uuid, text, text, text, text) from public;
 comment on function evidence.decide_case(text, uuid, text, text, text, text) is
-$$Records a persons resolution of a case, by a maker and a different checker. Rewrites nothing: a PENDING_MANUAL stays, and a resend is a new instruction.
-Callers: symphony_operator. Writes: case_decisions. Locks: none beyond the row. Raises: SA101 one identity, SN101 unknown case, SC101 already decided, 23514 unknown decision. Idempotent: no.$$;
+$$Records a person's resolution of a case, by a maker and a different checker. Rewrites nothing: a PENDING_MANUAL stays, and a resend is a new instruction.
+Callers: symphony_operator. Writes: case_decisions. Locks: none beyond the row. Raises: SA101 one identity or no reason, SN101 unknown case, SC101 already decided, 23514 unknown decision, 23502 none. Idempotent: no.$$;

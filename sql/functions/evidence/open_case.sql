@@ -4,7 +4,8 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_participant_id is null or p_kind is null or p_facts is null or p_next_action is null then
+  if p_participant_id is null or p_kind is null or p_facts is null or p_next_action is null
+    or p_kind in ('OUTCOME_UNCERTAIN', 'RAIL_ECHO_MISMATCH', 'LATE_CONTRADICTION') then
     perform core.raise_error('SV101', jsonb_build_object('kind', p_kind));
   end if;
   return evidence.open_cases(p_cases => array[
@@ -15,4 +16,4 @@ alter function evidence.open_case(text, text, uuid, jsonb, text) owner to sympho
 revoke all on function evidence.open_case(text, text, uuid, jsonb, text) from public;
 comment on function evidence.open_case(text, text, uuid, jsonb, text) is
 $$Opens one case by hand; returns 1, or 0 when the instruction has a case of that kind.
-Callers: symphony_operator. Writes: cases. Locks: none beyond the row. Raises: SV101 incomplete. Idempotent: yes, per instruction and kind.$$;
+Callers: symphony_operator. Writes: cases. Locks: none beyond the row. Raises: SV101 incomplete, or a kind that the machine opens itself; 23514 malformed kind, SV001. Idempotent: yes, per instruction and kind.$$;

@@ -21,4 +21,4 @@ alter function evidence.open_cases(evidence.new_case[]) owner to symphony_eviden
 revoke all on function evidence.open_cases(evidence.new_case[]) from public;
 comment on function evidence.open_cases(evidence.new_case[]) is
 $$Opens cases, at most one of a kind per instruction; returns how many are new.
-Callers: outbox, rails. Writes: cases. Locks: none beyond the rows, sorted. Raises: 23502, 23514 for an incomplete case. Idempotent: yes, per instruction and kind.$$;
+Callers: outbox.follow_up, outbox.report_late_answers, evidence.open_case. Writes: cases. Locks: none beyond the rows, sorted. Raises: 23502, 23514 for an incomplete case, SV001. Idempotent: yes, per instruction and kind.$$;

@@ -3,8 +3,8 @@ select a.participant_id, a.instruction_id, a.attestation_id, a.decision::text as
   encode(a.body_sha256, 'hex') as body_sha256, a.policy_version, a.correlation_id, a.received_at, a.recorded_at,
   encode(a.commitment, 'hex') as commitment
 from ingress.ingress_attestations as a
-where a.decision <> 'ACCEPT';
+where a.decision = 'REJECT';
 alter view evidence.refusals owner to symphony_evidence_owner;
 comment on view evidence.refusals is
-$$Ingress decisions that recorded no new instruction: refusals with their reason, and replays. Filter by participant_id and instruction_id.
+$$Requests that the ingress refused, with the reason. Filter by participant_id and instruction_id.
 Callers: symphony_auditor. Read-only.$$;

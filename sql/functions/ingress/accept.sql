@@ -11,12 +11,14 @@ declare
   v_policy record;
   v_intents outbox.intent[];
   v_reasons text[];
+  v_known text[];
   v_recorded outbox.recorded[];
   v_twins outbox.intent[];
   v_row outbox.recorded;
   r record;
 begin
-  perform core.require_read_committed();
+  perform core.require_session();
+  perform core.hold_cell();
   if p_items is null or cardinality(p_items) not between 1 and 500 or array_position(p_items, null) is not null then
     perform core.raise_error(case when cardinality(p_items) between 1 and 500 then 'SV501' else 'SV401' end,
       jsonb_build_object('items', cardinality(p_items), 'least', 1, 'most', 500));
@@ -27,8 +29,14 @@ begin
   from ingress.list_intents(p_items => p_items) as f;
 
   -- 2. One batch after another per participant, from here to the commit.
-  perform outbox.lock_participants(p_participant_ids => policy.known_participants(p_participant_ids => array(
-    select distinct i.participant_id from unnest(v_intents) as i where v_reasons[i.item_no] is null)));
+  v_known := policy.known_participants(p_participant_ids => array(
+    select distinct i.participant_id from unnest(v_intents) as i where v_reasons[i.item_no] is null));
+  perform outbox.lock_participants(p_participant_ids => v_known);
+  for r in select i.item_no from unnest(v_intents) as i
+    where v_reasons[i.item_no] is null and i.participant_id <> all (v_known)
+  loop
+    v_reasons[r.item_no] := 'PARTICIPANT_UNKNOWN';
+  end loop;
   -- The policy and its day as they are now, after any wait: what decides is what is attested and given back.
   select a.policy_version, a.checksum, a.limit_day into v_policy from policy.get_active() as a;
   if not found then
@@ -82,5 +90,5 @@ $$;
 alter function ingress.accept(ingress.item[]) owner to symphony_ingress_owner;
 revoke all on function ingress.accept(ingress.item[]) from public;
 comment on function ingress.accept(ingress.item[]) is
-$$Decides 1 to 500 requests and records every decision: an attestation each, and for ACCEPT the instruction, its idempotency, its sequence and its queue row. Returns a row per item: ACCEPT, REPLAY (the original answer) or REJECT with the first failing rule: form, IDEMPOTENCY_CONFLICT, then policy.decides order. A replay is recognised before halts and limits, so it gets the same answer in any state. Answer the client after COMMIT only.
-Callers: symphony_ingest. Writes: ingress_attestations; payment_instructions, instruction_parties, idempotency_ledger, payment_outbox_pending, limit_usage through their owners. Locks: the participants sequence rows, sorted, to the end of the transaction; usage rows. Raises: SV401 batch bounds, SV501 null item, SR201 no active policy, SX003 no cell, SV003. Idempotent: yes, per participant and idempotency key.$$;
+$$Decides 1 to 500 requests and records every decision: an attestation each, and for ACCEPT the instruction, its idempotency, its sequence and its queue row. Returns a row per item: ACCEPT, REPLAY (the original answer) or REJECT with the first failing rule: form, IDEMPOTENCY_CONFLICT, then policy.decide's order. A replay is recognised before halts and limits, so it gets the same answer in any state. Answer the client after COMMIT only.
+Callers: symphony_ingest. Writes: ingress_attestations; payment_instructions, instruction_parties, idempotency_ledger, payment_outbox_pending, participant_outbox_sequences, idempotency_key_aliases, limit_usage through their owners. Locks: the participants' sequence rows, sorted, to the end of the transaction; usage rows; core.cell ROW SHARE. Raises: SV401 batch bounds, SV501 null item, SR201 no active policy, SX003 no cell, SV003, SX004. Idempotent: yes, per participant and idempotency key.$$;

@@ -11,7 +11,15 @@ declare
   v_cell core.cell := core.get_cell();
 begin
   with judged as (
-    select u.*, (p_intents[u.n]).participant_id as attested_for, (p_intents[u.n]).attestation_id, (p_intents[u.n]).outbox_id,
+    -- What an odd item says of itself is attested only where it has the form of a fact.
+    select u.tenant_id, u.instruction_id, u.client_id, u.token_iss, u.token_aud, u.token_kid, u.cnf, u.signature_key_id,
+      u.signature_alg, u.db_role, u.correlation_id,
+      case when octet_length(u.cert_sha256) = 32 then u.cert_sha256 end as cert_sha256,
+      case when octet_length(u.token_jti_sha256) = 32 then u.token_jti_sha256 end as token_jti_sha256,
+      case when octet_length(u.body_sha256) = 32 then u.body_sha256 end as body_sha256,
+      case when u.pop_mode in ('NONE', 'DEV_HEADER', 'MTLS', 'DPOP', 'MTLS_DPOP') then u.pop_mode else 'NONE' end as pop_mode,
+      case when isfinite(u.received_at) then u.received_at end as received_at,
+      case when isfinite(u.verified_at) then u.verified_at end as verified_at, (p_intents[u.n]).participant_id as attested_for, (p_intents[u.n]).attestation_id, (p_intents[u.n]).outbox_id,
       p_reasons[u.n] as reason_code, (p_recorded[u.n]).outbox_id as recorded_outbox_id
     from unnest(p_items) with ordinality as u(participant_id, tenant_id, instruction_id, idempotency_key, rail, currency,
       amount_minor, creditor_participant_id, end_to_end_id, purpose, uetr, requires_proxy, parties, client_id, cert_sha256,
@@ -50,4 +58,4 @@ alter function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.re
 revoke all on function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], integer, bytea, integer[]) from public;
 comment on function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], integer, bytea, integer[]) is
 $$Writes one attestation per item (of those numbered in p_item_nos, or all): REJECT with its reason, REPLAY of a recorded instruction, or ACCEPT. An unregistered reason is attested as UNREGISTERED_REASON.
-Callers: ingress.accept, ingress.accept_twins. Writes: ingress_attestations. Locks: none. Raises: 23502, 23514, 22P02 when the ingress left out a mandatory fact (body hash, correlation, times, mode). Idempotent: no.$$;
+Callers: ingress.accept, ingress.accept_twins. Writes: ingress_attestations. Locks: none. Raises: SX003 before the cell is established. Idempotent: no.$$;

@@ -20,7 +20,11 @@ begin
     i.reason
   from (  -- OFFSET 0: the reason is worked out once, not wherever it is used
     select u.*, ingress.form_reason(u.participant_id, u.instruction_id, u.idempotency_key, u.rail, u.currency, u.amount_minor,
-      u.creditor_participant_id, u.end_to_end_id, u.purpose, u.requires_proxy, u.parties, u.reject_reason) as reason
+      u.creditor_participant_id, u.end_to_end_id, u.purpose, u.requires_proxy, u.parties,
+      octet_length(u.body_sha256) = 32 and coalesce(octet_length(u.cert_sha256), 32) = 32
+        and coalesce(octet_length(u.token_jti_sha256), 32) = 32 and u.pop_mode in ('NONE', 'DEV_HEADER', 'MTLS', 'DPOP', 'MTLS_DPOP')
+        and u.db_role is not null and u.correlation_id is not null and isfinite(u.received_at) and isfinite(u.verified_at),
+      u.reject_reason) as reason
     from unnest(p_items) with ordinality as u(participant_id, tenant_id, instruction_id, idempotency_key, rail, currency,
       amount_minor, creditor_participant_id, end_to_end_id, purpose, uetr, requires_proxy, parties, client_id, cert_sha256,
       token_iss, token_aud, token_kid, token_jti_sha256, cnf, pop_mode, body_sha256, signature_key_id, signature_alg, db_role,

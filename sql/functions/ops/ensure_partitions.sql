@@ -29,7 +29,7 @@ begin
         return query select v_name, false;
       end if;
     exception
-      when lock_not_available then
+      when lock_not_available or deadlock_detected or duplicate_table or unique_violation then
         -- Stop here: what was attached keeps its locks until this transaction ends, so it must end now.
         return query select v_entry.schema_name || '.' || v_entry.table_name || to_char(v_entry.month, '_YYYYMM'), true;
         return;
@@ -41,4 +41,4 @@ alter function ops.ensure_partitions(integer) owner to symphony_ops_owner;
 revoke all on function ops.ensure_partitions(integer) from public;
 comment on function ops.ensure_partitions(integer) is
 $$Makes the monthly partitions of every ledger for this month and p_months_ahead more; returns those made, and as deferred the one whose lock was not to be had in 250 ms, where it stops (the next run goes on). Ask month by month, each in a transaction of its own.
-Callers: symphony_maintainer, symphony migrate. Writes: catalog. Locks: see core.create_month_partition; held to the end of the transaction, so nothing else belongs into it. Raises: SV002. Idempotent: yes.$$;
+Callers: symphony_maintainer, symphony migrate. Writes: catalog. Locks: see core.create_month_partition; held to the end of the transaction, so nothing else belongs into it. Raises: SV002; a second maintainer at the same moment is deferred. Idempotent: yes.$$;

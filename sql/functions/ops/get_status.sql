@@ -12,7 +12,7 @@ begin
     current_setting('full_page_writes'), current_setting('data_checksums'), pg_is_in_recovery(),
     c.cell_id, c.epoch, p.policy_version, p.checksum, p.activated_at
   from (select) as one
-  left join core.cell as c on true
+  left join (select c.* from core.cell as c order by c.epoch desc limit 1) as c on true
   left join policy.get_active() as p on true;
 end
 $$;

@@ -27,3 +27,7 @@ create or replace trigger refuse_truncate before truncate on outbox.idempotency_
 alter table outbox.idempotency_ledger_6 enable always trigger refuse_truncate;
 create or replace trigger refuse_truncate before truncate on outbox.idempotency_ledger_7 for each statement execute function core.refuse_change();
 alter table outbox.idempotency_ledger_7 enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on outbox.idempotency_key_aliases for each row execute function core.refuse_change();
+alter table outbox.idempotency_key_aliases enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on outbox.idempotency_key_aliases for each statement execute function core.refuse_change();
+alter table outbox.idempotency_key_aliases enable always trigger refuse_truncate;

@@ -1,9 +1,9 @@
 create or replace function outbox.claim_outbox_batch(p_worker text, p_limit integer, p_rail text, p_lease interval default null)
 returns table (
   participant_id text, outbox_id uuid, sequence_id bigint, instruction_id text, rail text, action outbox.next_action,
-  attempt_no smallint, lease_token uuid, lease_expires_at timestamptz, claimed_at timestamptz, accepted_at timestamptz,
+  attempt_no integer, lease_token uuid, lease_expires_at timestamptz, claimed_at timestamptz, accepted_at timestamptz,
   due_at timestamptz, amount_minor bigint, currency text, creditor_participant_id text, end_to_end_id text, purpose text,
-  uetr uuid, parties text)
+  uetr uuid, parties text, salt bytea)
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
@@ -52,11 +52,11 @@ begin
   ), leased as (
     insert into outbox.payment_outbox_in_flight (participant_id, outbox_id, sequence_id, parent_attestation_id, rail,
       creditor_participant_id, currency, amount_minor, limit_day, created_at, last_sent_at, next_action, attempt_no,
-      retries_used, enquiries_used, entry_no, claimed_by, claimed_at, lease_token, lease_expires_at)
+      retries_used, enquiries_used, entry_no, acceptance_seen, claimed_by, claimed_at, lease_token, lease_expires_at)
     select t.participant_id, t.outbox_id, t.sequence_id, t.parent_attestation_id, t.rail, t.creditor_participant_id,
       t.currency, t.amount_minor, t.limit_day, t.created_at, t.last_sent_at, t.next_action,
       t.attempt_no + (t.next_action = 'DISPATCH')::integer, t.retries_used, t.enquiries_used,
-      t.entry_no + (t.next_action = 'DISPATCH')::integer, p_worker, v_now, v_token, v_expires
+      t.entry_no + (t.next_action = 'DISPATCH')::integer, t.acceptance_seen, p_worker, v_now, v_token, v_expires
     from taken as t
   ), attempt as (
     insert into outbox.payment_outbox_attempts (participant_id, outbox_id, entry_no, attempt_no, state, action,
@@ -64,7 +64,7 @@ begin
     select t.participant_id, t.outbox_id, t.entry_no + 1, t.attempt_no + 1, 'DISPATCHING', 'DISPATCH', p_worker, v_token,
       t.rail, v_now, core.commitment(array['outbox.payment_outbox_attempts', t.participant_id, t.outbox_id::text,
         (t.entry_no + 1)::text, (t.attempt_no + 1)::text, 'DISPATCHING', 'DISPATCH', null, p_worker, v_token::text,
-        t.rail, null, null, null, null, v_now_us])
+        t.rail, null, null, null, null, null, null, v_now_us])
     from taken as t
     where t.next_action = 'DISPATCH'
   ), cursor_moved as (
@@ -76,8 +76,8 @@ begin
     where g.rail = p_rail
   )
   select t.participant_id, t.outbox_id, t.sequence_id, i.instruction_id, t.rail, t.next_action,
-    (t.attempt_no + (t.next_action = 'DISPATCH')::integer)::smallint, v_token, v_expires, v_now, t.created_at, t.due_at,
-    t.amount_minor, t.currency, t.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, y.parties
+    t.attempt_no + (t.next_action = 'DISPATCH')::integer, v_token, v_expires, v_now, t.created_at, t.due_at,
+    t.amount_minor, t.currency, t.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, y.parties, y.salt
   from taken as t
   join outbox.payment_instructions as i on i.participant_id = t.participant_id and i.outbox_id = t.outbox_id
   join outbox.instruction_parties as y on y.participant_id = t.participant_id and y.outbox_id = t.outbox_id;
@@ -86,5 +86,5 @@ $$;
 alter function outbox.claim_outbox_batch(text, integer, text, interval) owner to symphony_outbox_owner;
 revoke all on function outbox.claim_outbox_batch(text, integer, text, interval) from public;
 comment on function outbox.claim_outbox_batch(text, integer, text, interval) is
-$$Leases up to p_limit due items of a rail, oldest due first, within the global, rail and participant caps; halted ones wait. Without p_lease the policy's lease of the rail holds. Takes the queue row away, writes the lease and (for DISPATCH) the DISPATCHING row in the same statement.
-Callers: symphony_executor. Writes: payment_outbox_pending, payment_outbox_in_flight, payment_outbox_attempts, claim_gate. Locks: the claim gate until commit (claims are one after another, so caps are exact), queue rows with SKIP LOCKED. Raises: SV401 p_limit not in 1..1000, SV402, SV403, SN401. Idempotent: no.$$;
+$$Leases up to p_limit due items of a rail, oldest due first, within the global, rail and participant caps; halted ones wait. salt goes into the hashes of rail messages, so that they fall silent when the parties are erased. Without p_lease the policy's lease of the rail holds. Takes the queue row away, writes the lease and (for DISPATCH) the DISPATCHING row in the same statement.
+Callers: symphony_executor. Writes: payment_outbox_pending, payment_outbox_in_flight, payment_outbox_attempts, claim_gate. Locks: the claim gate until commit (claims are one after another, so caps are exact), queue rows with SKIP LOCKED. Raises: SV401 p_limit not in 1..1000, SV402, SV403, SN401, SV003, SX004, SX402. Idempotent: no.$$;

@@ -26,7 +26,7 @@ begin
   ), committed as materialized (
     select h.*, core.commitment(array['outbox.payment_instructions', h.participant_id, h.outbox_id::text, h.sequence_id::text,
       h.attestation_id::text, h.idempotency_key, encode(h.payload_sha256, 'hex'), encode(h.parties_commitment, 'hex'),
-      p_policy_version::text, p_limit_day::text, core.epoch_us(h.received_at), v_now_us]) as commitment
+      p_policy_version::text, to_char(p_limit_day, 'YYYY-MM-DD'), core.epoch_us(h.received_at), v_now_us]) as commitment
     from (select n.*, sha256(n.salt || convert_to(n.parties, 'UTF8')) as parties_commitment from numbered as n offset 0) as h
   ), ledger as (
     insert into outbox.idempotency_ledger (participant_id, instruction_id, idempotency_key, outbox_id)
@@ -58,4 +58,4 @@ alter function outbox.enqueue_batch(integer, date, outbox.intent[]) owner to sym
 revoke all on function outbox.enqueue_batch(integer, date, outbox.intent[]) from public;
 comment on function outbox.enqueue_batch(integer, date, outbox.intent[]) is
 $$Records new instructions: idempotency, instruction, parties, sequence and queue row, in one statement.
-Callers: ingress.accept, outbox.enqueue_payment_outbox, after lock_participants and find_recorded said they are new. Writes: idempotency_ledger, payment_instructions, instruction_parties, payment_outbox_pending, participant_outbox_sequences. Locks: sequence rows. Raises: 23505 when the caller skipped find_recorded, 23503 without attestation, 23514 for malformed fields. Idempotent: no.$$;
+Callers: ingress.accept, outbox.enqueue_payment_outbox, after lock_participants and find_recorded said they are new. Writes: idempotency_ledger, payment_instructions, instruction_parties, payment_outbox_pending, participant_outbox_sequences. Locks: sequence rows. Raises: SX401, 23505 when the caller skipped find_recorded, 23503 without attestation, 23514 for malformed fields. Idempotent: no.$$;

@@ -13,11 +13,10 @@ declare
   v_known outbox.recorded;
   v_reason text;
 begin
-  perform core.require_read_committed();
-  v_intent := row(1, p_participant_id, (
-      select a.outbox_id from ingress.ingress_attestations as a
-      where a.participant_id = p_participant_id and a.attestation_id = p_attestation_id and a.decision = 'ACCEPT'
-        and a.instruction_id = p_instruction_id), p_attestation_id, p_instruction_id, p_idempotency_key, p_rail, p_currency,
+  perform core.require_session();
+  perform core.hold_cell();
+  v_intent := row(1, p_participant_id, ingress.find_accepted(p_participant_id => p_participant_id,
+      p_attestation_id => p_attestation_id, p_instruction_id => p_instruction_id), p_attestation_id, p_instruction_id, p_idempotency_key, p_rail, p_currency,
     p_amount_minor, p_creditor_participant_id, p_end_to_end_id, p_purpose, p_uetr, false, p_parties,
     outbox.payload_sha256(p_participant_id, p_instruction_id, p_rail, p_currency, p_amount_minor, p_creditor_participant_id,
       p_end_to_end_id, p_purpose, p_uetr, false), p_received_at, false)::outbox.intent;
@@ -51,4 +50,4 @@ alter function outbox.enqueue_payment_outbox(text, uuid, text, text, text, text,
 revoke all on function outbox.enqueue_payment_outbox(text, uuid, text, text, text, text, bigint, text, timestamptz, text, text, text, uuid) from public;
 comment on function outbox.enqueue_payment_outbox(text, uuid, text, text, text, text, bigint, text, timestamptz, text, text, text, uuid) is
 $$Records one instruction under its own ACCEPT attestation, which exists already: idempotent and policy-checked like ingress.accept. For services that attest themselves and for the fallback rehearsal.
-Callers: symphony_ingest. Writes: as outbox.enqueue_batch; limit_usage. Locks: the participants sequence row. Raises: SN402 no ACCEPT attestation of this instruction, SV003, SR201 no active policy, 23514 malformed fields. Idempotent: yes.$$;
+Callers: symphony_ingest. Writes: as outbox.enqueue_batch; limit_usage. Locks: the participant's sequence row, usage rows, core.cell ROW SHARE. Raises: SN402 no ACCEPT attestation of this instruction, SV003, SX004, SR201 no active policy, SX003, 23514 malformed fields. Idempotent: yes.$$;

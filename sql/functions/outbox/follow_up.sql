@@ -15,7 +15,7 @@ begin
 
   select array_agg(row(o.participant_id,
       case when o.reason_code = 'RAIL_ECHO_MISMATCH' then 'RAIL_ECHO_MISMATCH' else 'OUTCOME_UNCERTAIN' end, o.outbox_id,
-      jsonb_build_object('outcome', o.outcome, 'reason_code', o.reason_code),
+      jsonb_build_object('outcome', o.outcome, 'reason_code', o.reason_code) || coalesce(o.facts, '{}'),
       case when o.reason_code = 'RAIL_ECHO_MISMATCH'
         then 'Compare the rail''s statement with the instruction; decide with two identities.'
         else 'Ask the rail by our reference out of band; decide with two identities. Never send the same instruction again.' end
@@ -31,4 +31,4 @@ alter function outbox.follow_up(outbox.outcome[]) owner to symphony_outbox_owner
 revoke all on function outbox.follow_up(outbox.outcome[]) from public;
 comment on function outbox.follow_up(outbox.outcome[]) is
 $$What an outcome entails in the same transaction: day usage given back (FAILED, VOIDED), cases opened (PENDING_MANUAL, echo mismatch).
-Callers: outbox.complete_outbox_attempts, outbox.repair_expired_leases. Writes: limit_usage, cases, through their owners. Locks: usage rows. Raises: nothing. Idempotent: no.$$;
+Callers: outbox.complete_outbox_attempts, outbox.repair_expired_leases. Writes: limit_usage, cases, through their owners. Locks: usage rows. Raises: 23514 as policy.release_usage. Idempotent: no.$$;

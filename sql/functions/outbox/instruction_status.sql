@@ -34,5 +34,5 @@ $$;
 alter function outbox.instruction_status(text, text) owner to symphony_outbox_owner;
 revoke all on function outbox.instruction_status(text, text) from public;
 comment on function outbox.instruction_status(text, text) is
-$$The state of a participants own instruction by its own id; no row when it was never recorded. States: PENDING, AWAITING_PROXY_RESOLUTION, DISPATCHING, RETRYABLE, UNCERTAIN, DISPATCHED, FAILED, VOIDED, PENDING_MANUAL.
+$$The state of a participant's own instruction by its own id; no row when it was never recorded. States: PENDING, AWAITING_PROXY_RESOLUTION, DISPATCHING, RETRYABLE, UNCERTAIN, DISPATCHED, FAILED, VOIDED, PENDING_MANUAL.
 Callers: symphony_ingest. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

@@ -1,7 +1,7 @@
 create or replace function outbox.judge(
   p_action outbox.next_action, p_class outbox.answer_class, p_rail_reference text, p_echoed_amount_minor bigint,
-  p_echoed_currency text, p_amount_minor bigint, p_currency text, p_since_sent interval, p_retries_used smallint,
-  p_enquiries_used smallint, p_settle_ms integer, p_retry_max smallint, p_enquiry_after_ms integer[],
+  p_echoed_currency text, p_amount_minor bigint, p_currency text, p_since_sent interval, p_acceptance_seen boolean, p_retries_used integer,
+  p_enquiries_used integer, p_settle_ms integer, p_retry_max smallint, p_enquiry_after_ms integer[],
   out state outbox.attempt_state, out reason_code text, out requeue outbox.next_action)
 language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
@@ -16,7 +16,7 @@ begin
     when p_class = 'ACCEPTED' then
       state := 'DISPATCHED';
       return;
-    when p_class = 'REJECTED' then
+    when p_class = 'REJECTED' and not p_acceptance_seen then
       state := 'FAILED';
       reason_code := 'RAIL_REJECTED';
       return;
@@ -26,13 +26,13 @@ begin
       return;
     when p_class = 'RELEASED' then
       reason_code := 'RELEASED';
-      requeue := p_action;
+      requeue := case when p_acceptance_seen then 'ENQUIRE'::outbox.next_action else p_action end;
       state := case when p_action = 'DISPATCH' then 'RETRYABLE'::outbox.attempt_state end;
       return;
-    when p_class = 'NOT_SENT' and p_action = 'DISPATCH' then
+    when p_class = 'NOT_SENT' and p_action = 'DISPATCH' and not p_acceptance_seen then
       state := 'RETRYABLE';
       reason_code := 'RAIL_NOT_SENT';
-    when p_class = 'NOT_FOUND' and p_action = 'ENQUIRE' and p_since_sent >= p_settle_ms * interval '1 millisecond' then
+    when p_class = 'NOT_FOUND' and p_action = 'ENQUIRE' and not p_acceptance_seen and p_since_sent >= p_settle_ms * interval '1 millisecond' then
       state := 'RETRYABLE';
       reason_code := 'RAIL_SETTLED_NOT_FOUND';
     when p_class = 'NOT_FOUND' then
@@ -54,8 +54,8 @@ begin
   end if;
 end
 $$;
-alter function outbox.judge(outbox.next_action, outbox.answer_class, text, bigint, text, bigint, text, interval, smallint, smallint, integer, smallint, integer[]) owner to symphony_outbox_owner;
-revoke all on function outbox.judge(outbox.next_action, outbox.answer_class, text, bigint, text, bigint, text, interval, smallint, smallint, integer, smallint, integer[]) from public;
-comment on function outbox.judge(outbox.next_action, outbox.answer_class, text, bigint, text, bigint, text, interval, smallint, smallint, integer, smallint, integer[]) is
-$$What an answer makes of an item: a state to write, or where it is queued again, and why. The rules of DESIGN section 5 in one place. A rail or budget missing from the policy counts as exhausted: a person decides.
+alter function outbox.judge(outbox.next_action, outbox.answer_class, text, bigint, text, bigint, text, interval, boolean, integer, integer, integer, smallint, integer[]) owner to symphony_outbox_owner;
+revoke all on function outbox.judge(outbox.next_action, outbox.answer_class, text, bigint, text, bigint, text, interval, boolean, integer, integer, integer, smallint, integer[]) from public;
+comment on function outbox.judge(outbox.next_action, outbox.answer_class, text, bigint, text, bigint, text, interval, boolean, integer, integer, integer, smallint, integer[]) is
+$$What an answer makes of an item: a state to write, or where it is queued again, and why. The rules of DESIGN section 5 in one place. Once the rail has said ACCEPTED, nothing but an ACCEPTED that can be used or a person ends the item. A rail missing from every policy counts as exhausted.
 Callers: outbox.complete_outbox_attempts. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

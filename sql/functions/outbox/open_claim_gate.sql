@@ -6,7 +6,7 @@ set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now timestamptz;
-  v_rail policy.rails;
+  v_rail record;
   v_gate outbox.claim_gate;
   v_room outbox.claim_room;
   v_in_flight integer;
@@ -14,15 +14,15 @@ declare
   v_holders text[];
   v_held integer[];
 begin
-  perform core.require_read_committed();
-  select r.* into v_rail from policy.list_rails() as r where r.rail = p_rail;
-  if not found then
-    perform core.raise_error('SN401', jsonb_build_object('rail', p_rail));
-  end if;
+  perform core.require_session();
   -- One gate for all rails, there since the migration: the global cap needs claims of different rails one after another too.
   perform from outbox.claim_gate as g where g.rail = '*' for update;
   if not found then
     perform core.raise_error('SX402');
+  end if;
+  select r.* into v_rail from policy.list_rails() as r where r.rail = p_rail;
+  if not found then
+    perform core.raise_error('SN401', jsonb_build_object('rail', p_rail));
   end if;
   select g.* into v_gate from outbox.claim_gate as g where g.rail = p_rail;
   if not found then
@@ -48,14 +48,14 @@ begin
     from policy.list_participant_caps() as p
     left join unnest(v_holders, v_held) as f(participant_id, n) on f.participant_id = p.participant_id) as c
   where c.in_flight_cap - c.n < v_room.free;
-  select coalesce(bool_or(h.scope = 'GLOBAL' or h.rail = p_rail), false),
+  select v_rail.retired or coalesce(bool_or(h.scope = 'GLOBAL' or h.rail = p_rail), false),
     coalesce(array_agg(h.participant_id) filter (where h.scope = 'PARTICIPANT' and h.direction in ('SEND', 'BOTH')), '{}'),
     coalesce(array_agg(h.participant_id) filter (where h.scope = 'PARTICIPANT' and h.direction in ('RECEIVE', 'BOTH')), '{}')
   into v_room.dispatch_halted, v_room.halted_senders, v_room.halted_receivers
   from policy.list_halts() as h;
 
   v_room.lease := v_rail.lease_ms * interval '1 millisecond';
-  v_room.cursor_due_at := case when v_gate.full_scan_at > v_now - interval '1 second' then v_gate.cursor_due_at else '-infinity' end;
+  v_room.cursor_due_at := case when v_gate.full_scan_at between v_now - interval '1 second' and v_now then v_gate.cursor_due_at else '-infinity' end;
   return v_room;
 end
 $$;
@@ -63,4 +63,4 @@ alter function outbox.open_claim_gate(text, integer) owner to symphony_outbox_ow
 revoke all on function outbox.open_claim_gate(text, integer) from public;
 comment on function outbox.open_claim_gate(text, integer) is
 $$Takes the claim gate and says what a claim may take: room under the caps, halts, and where the live end of the queue begins.
-Callers: outbox.claim_outbox_batch. Writes: claim_gate. Locks: the claim_gate row «*» until commit. Raises: SN401 rail not in the policy, SV003, SX402. Idempotent: no.$$;
+Callers: outbox.claim_outbox_batch. Writes: claim_gate. Locks: the claim_gate row «*» until commit. Raises: SN401 rail not in the policy, SV003, SX004, SX402. Idempotent: no.$$;

@@ -17,4 +17,4 @@ alter function outbox.payload_sha256(text, text, text, text, bigint, text, text,
 revoke all on function outbox.payload_sha256(text, text, text, text, bigint, text, text, text, uuid, boolean) from public;
 comment on function outbox.payload_sha256(text, text, text, text, bigint, text, text, text, uuid, boolean) is
 $$SHA-256 of the instruction as an RFC 8785 object (keys sorted, amounts as strings, absent members null): what «same content» means, and recomputable from the ledger row.
-Callers: ingress.accept, outbox.enqueue_payment_outbox, auditors views. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: ingress.list_intents, outbox.enqueue_payment_outbox. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

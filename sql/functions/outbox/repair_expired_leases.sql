@@ -39,22 +39,22 @@ begin
       t.claimed_by, t.lease_token, t.rail, v_now,
       core.commitment(array['outbox.payment_outbox_attempts', t.participant_id, t.outbox_id::text, (t.entry_no + 1)::text,
         t.attempt_no::text, t.state::text, t.next_action::text, t.reason_code, t.claimed_by, t.lease_token::text,
-        t.rail, null, null, null, null, v_now_us])
+        t.rail, null, null, null, null, null, null, v_now_us])
     from judged as t
   ), queued as (
     insert into outbox.payment_outbox_pending (participant_id, outbox_id, sequence_id, parent_attestation_id, rail,
       creditor_participant_id, currency, amount_minor, limit_day, created_at, due_at, last_sent_at, next_action, attempt_no,
-      retries_used, enquiries_used, entry_no)
+      retries_used, enquiries_used, entry_no, acceptance_seen)
     select t.participant_id, t.outbox_id, t.sequence_id, t.parent_attestation_id, t.rail, t.creditor_participant_id, t.currency,
       t.amount_minor, t.limit_day, t.created_at, greatest(v_now, t.created_at),
       -- The worker may have sent until its lease ended.
       case when t.next_action = 'DISPATCH' then t.lease_expires_at else t.last_sent_at end,
-      'ENQUIRE', t.attempt_no, t.retries_used, t.enquiries_used + (t.next_action = 'ENQUIRE')::integer, t.entry_no + 1
+      'ENQUIRE', t.attempt_no, t.retries_used, t.enquiries_used + (t.next_action = 'ENQUIRE')::integer, t.entry_no + 1, t.acceptance_seen
     from judged as t
     where t.state = 'ZOMBIE_REQUEUE'
   )
   select array_agg(row(t.participant_id, t.outbox_id, t.lease_token, t.state::text, t.reason_code, t.limit_day, t.currency,
-    t.amount_minor)::outbox.outcome)
+    t.amount_minor, null)::outbox.outcome)
   into v_outcomes
   from judged as t;
 
@@ -66,4 +66,4 @@ alter function outbox.repair_expired_leases(integer) owner to symphony_outbox_ow
 revoke all on function outbox.repair_expired_leases(integer) from public;
 comment on function outbox.repair_expired_leases(integer) is
 $$Takes back expired leases: a ZOMBIE_REQUEUE row, and the item queued as ENQUIRE, due now; never straight to DISPATCH, for the call may have left us. An ENQUIRE item at the end of its ladder becomes PENDING_MANUAL with a case.
-Callers: symphony_executor, symphony_maintainer. Writes: payment_outbox_in_flight, payment_outbox_attempts, payment_outbox_pending. Locks: the lease rows, SKIP LOCKED. Raises: SV401. Idempotent: yes.$$;
+Callers: symphony_executor, symphony_maintainer. Writes: payment_outbox_in_flight, payment_outbox_attempts, payment_outbox_pending; cases through their owner. Locks: the lease rows, SKIP LOCKED. Raises: SV401. Idempotent: yes.$$;

@@ -55,4 +55,4 @@ alter function policy.decide(integer, date, policy.payment[]) owner to symphony_
 revoke all on function policy.decide(integer, date, policy.payment[]) from public;
 comment on function policy.decide(integer, date, policy.payment[]) is
 $$Decides payments against a policy version and the halts in force, and takes the day usage of those it lets pass. Returns only the refused, each with the first failing rule in the order of policy.static_reasons, then LIMIT_DAY_COUNT, LIMIT_DAY_VALUE.
-Callers: ingress.accept, outbox.enqueue_payment_outbox. Writes: limit_usage. Locks: usage rows, sorted by participant and currency. Raises: nothing. Idempotent: no.$$;
+Callers: ingress.accept, outbox.enqueue_payment_outbox. Writes: limit_usage. Locks: usage rows, sorted by participant and currency. Raises: SX003 before the cell is established. Idempotent: no.$$;

@@ -15,5 +15,5 @@ $$;
 alter function policy.get_active() owner to symphony_policy_owner;
 revoke all on function policy.get_active() from public;
 comment on function policy.get_active() is
-$$The ACTIVE policy and todays limit day in its time zone; no row when there is none. Also the boot query of every service.
-Callers: symphony_ingest, symphony_executor, ingress.accept, policy.decide, outbox. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+$$The ACTIVE policy and today's limit day in its time zone; no row when there is none. Also the boot query of every service.
+Callers: symphony_ingest, symphony_executor, symphony_policy_admin, ingress.accept, outbox.open_claim_gate, outbox.enqueue_payment_outbox, ops.get_status. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

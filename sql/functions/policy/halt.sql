@@ -10,8 +10,11 @@ declare
 begin
   if p_scope is null or p_direction is null or (p_scope = 'RAIL') <> (p_rail is not null)
     or (p_scope = 'PARTICIPANT') <> (p_participant_id is not null)
-    or coalesce(p_operator, '') = '' or coalesce(p_reason, '') = '' then
-    perform core.raise_error('SV202', jsonb_build_object('scope', p_scope));
+    or coalesce(p_operator, '') = '' or coalesce(p_reason, '') = ''
+    -- A mistyped kill switch must not look thrown: the subject is one that some policy version knows.
+    or (p_scope = 'RAIL' and not exists (select from policy.rails as r where r.rail = p_rail))
+    or (p_scope = 'PARTICIPANT' and not exists (select from policy.participants as p where p.participant_id = p_participant_id)) then
+    perform core.raise_error('SV202', jsonb_build_object('scope', p_scope, 'rail', p_rail, 'participant_id', p_participant_id));
   end if;
   insert into policy.halts_in_force (halt_id, scope, rail, participant_id, direction)
   values (v_halt_id, p_scope, p_rail, p_participant_id, p_direction)
@@ -30,4 +33,4 @@ alter function policy.halt(policy.halt_scope, text, text, policy.halt_direction,
 revoke all on function policy.halt(policy.halt_scope, text, text, policy.halt_direction, text, text) from public;
 comment on function policy.halt(policy.halt_scope, text, text, policy.halt_direction, text, text) is
 $$Stops everything, a rail, or a participant (SEND, RECEIVE, BOTH). Accepts that start afterwards are refused and evidenced, queued items wait, enquiries go on.
-Callers: symphony_operator. Writes: halts, halts_in_force. Locks: none beyond the rows. Raises: SV202 incomplete, SC202 already in force. Idempotent: no.$$;
+Callers: symphony_operator. Writes: halts, halts_in_force. Locks: none beyond the rows. Raises: SV202 incomplete or an unknown subject, 23514 over-long texts, SC202 already in force. Idempotent: no.$$;

@@ -16,4 +16,4 @@ alter function policy.known_participants(text[]) owner to symphony_policy_owner;
 revoke all on function policy.known_participants(text[]) from public;
 comment on function policy.known_participants(text[]) is
 $$The given participants that the ACTIVE policy knows, once each and in sorted order (the lock order).
-Callers: ingress.accept. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: ingress.accept, outbox.enqueue_payment_outbox. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

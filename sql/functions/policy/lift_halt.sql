@@ -23,4 +23,4 @@ alter function policy.lift_halt(uuid, text, text) owner to symphony_policy_owner
 revoke all on function policy.lift_halt(uuid, text, text) from public;
 comment on function policy.lift_halt(uuid, text, text) is
 $$Lifts a halt that is in force; queued items flow again.
-Callers: symphony_operator. Writes: halts, halts_in_force. Locks: the halts row. Raises: SV202 incomplete, SN202 not in force. Idempotent: no.$$;
+Callers: symphony_operator. Writes: halts, halts_in_force. Locks: the halt's row. Raises: SV202 incomplete, 23514 over-long texts, SN202 not in force. Idempotent: no.$$;

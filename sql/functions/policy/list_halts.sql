@@ -10,4 +10,4 @@ alter function policy.list_halts() owner to symphony_policy_owner;
 revoke all on function policy.list_halts() from public;
 comment on function policy.list_halts() is
 $$The halts in force, oldest first.
-Callers: symphony_operator, outbox.claim_outbox_batch, ops.health. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: symphony_operator, outbox.open_claim_gate. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

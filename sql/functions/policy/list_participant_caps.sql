@@ -12,5 +12,5 @@ $$;
 alter function policy.list_participant_caps() owner to symphony_policy_owner;
 revoke all on function policy.list_participant_caps() from public;
 comment on function policy.list_participant_caps() is
-$$In-flight caps of the ACTIVE policys participants, sorted.
-Callers: outbox.claim_outbox_batch. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+$$In-flight caps of the ACTIVE policy's participants, sorted.
+Callers: outbox.open_claim_gate. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

@@ -21,4 +21,4 @@ alter function policy.release_usage(policy.usage[]) owner to symphony_policy_own
 revoke all on function policy.release_usage(policy.usage[]) from public;
 comment on function policy.release_usage(policy.usage[]) is
 $$Gives back the day usage of instructions that ended without being executed, in the transaction that writes their terminal row.
-Callers: outbox.complete_outbox_attempts. Writes: limit_usage. Locks: usage rows, sorted. Raises: 23514 (limit_usage_is_never_negative) if more were given back than taken. Idempotent: no.$$;
+Callers: outbox.follow_up. Writes: limit_usage. Locks: usage rows, sorted. Raises: 23514 (limit_usage_is_never_negative) if more were given back than taken. Idempotent: no.$$;

@@ -36,5 +36,5 @@ $$;
 alter function rails.publish_response_classes(jsonb, text) owner to symphony_rails_owner;
 revoke all on function rails.publish_response_classes(jsonb, text) from public;
 comment on function rails.publish_response_classes(jsonb, text) is
-$$Publishes the next version of what a rails answers mean; from its commit on it decides. Returns the rows written, 0 when the same content is published already.
+$$Publishes the next version of what a rail's answers mean; from its commit on it decides. Returns the rows written, 0 when the same content is published already.
 Callers: symphony_policy_admin. Writes: response_classes. Locks: none beyond the rows. Raises: SC601 version is not the next, SV601 incomplete document. Idempotent: yes, for the same document.$$;

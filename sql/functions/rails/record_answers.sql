@@ -6,14 +6,24 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
+  v_answers rails.answer[];
   v_results outbox.result[];
   v_outcomes outbox.outcome[];
 begin
+  -- Words that are no codes mean nothing and must not fail the batch mates: uncertain, under a code of our own.
+  select array_agg(row(a.participant_id, a.outbox_id, a.lease_token, a.rail,
+    case when a.phase in ('NONE', 'SUBMIT', 'QUERY') then a.phase else 'SUBMIT' end,
+    case when length(a.rail_code) between 1 and 64 and a.rail_code !~ '[^A-Za-z0-9._:/+-]' then a.rail_code else 'UNREADABLE_ANSWER' end,
+    case when length(a.rail_reference) between 1 and 64 and a.rail_reference !~ '[^A-Za-z0-9._:/+-]' then a.rail_reference end,
+    a.echoed_amount_minor, left(a.echoed_currency, 3), a.request_sha256, a.response_sha256, a.latency_us)::rails.answer order by a.n)
+  into v_answers
+  from unnest(p_answers) with ordinality as a(participant_id, outbox_id, lease_token, rail, phase, rail_code, rail_reference,
+    echoed_amount_minor, echoed_currency, request_sha256, response_sha256, latency_us, n);
   select array_agg(row(a.participant_id, a.outbox_id, a.lease_token, a.rail, coalesce(c.answer_class, 'UNCERTAIN'), a.rail_code,
     a.rail_reference, a.echoed_amount_minor, a.echoed_currency, a.request_sha256, a.response_sha256, a.latency_us)::outbox.result
     order by a.n)
   into v_results
-  from unnest(p_answers) with ordinality as a(participant_id, outbox_id, lease_token, rail, phase, rail_code, rail_reference,
+  from unnest(v_answers) with ordinality as a(participant_id, outbox_id, lease_token, rail, phase, rail_code, rail_reference,
     echoed_amount_minor, echoed_currency, request_sha256, response_sha256, latency_us, n)
   left join lateral (
     -- The rail's own newest version, else what holds for every rail, else uncertain.
@@ -29,12 +39,12 @@ begin
     return query select o.participant_id, o.outbox_id, o.outcome, o.reason_code from unnest(v_outcomes) as o;
     return;
   end if;
-  return query select m.* from rails.record_messages(p_worker => p_worker, p_answers => p_answers, p_results => v_results,
+  return query select m.* from rails.record_messages(p_worker => p_worker, p_answers => v_answers, p_results => v_results,
     p_outcomes => v_outcomes) as m;
 end
 $$;
 alter function rails.record_answers(text, rails.answer[]) owner to symphony_rails_owner;
 revoke all on function rails.record_answers(text, rails.answer[]) from public;
 comment on function rails.record_answers(text, rails.answer[]) is
-$$Takes 1 to 1000 exchanges with a rail: classifies each by rails.response_classes (unmapped is uncertain), completes the leases they end, and keeps those that ended nothing as rail messages. Returns a row per answer; LEASE_LOST for an item that was not the workers any more.
-Callers: symphony_executor. Writes: rail_messages; the outbox through outbox.complete_outbox_attempts. Locks: the lease rows. Raises: SV401, SV402. Idempotent: yes for the outbox; a repeated answer is kept once more as a LEASE_LOST message.$$;
+$$Takes 1 to 1000 exchanges with a rail: classifies each by rails.response_classes (unmapped is uncertain), completes the leases they end, and keeps those that ended nothing as rail messages. Returns a row per answer; LEASE_LOST for an item that was not the worker's any more.
+Callers: symphony_executor. Writes: rail_messages; the outbox, usage and cases through outbox.complete_outbox_attempts. Locks: the lease rows, usage rows. Raises: SV401, SV402. Idempotent: yes for the outbox; a repeated answer is kept once more as a LEASE_LOST message.$$;

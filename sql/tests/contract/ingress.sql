@@ -130,11 +130,11 @@ select is(ingress.form_reason('ZM-BANK-A', 'I', 'K', 'sandbox', 'ZMW', 1, null, 
 select is(ingress.form_reason(null, null, null, null, null, null, null, null, null, null, null, 'HEADER_INVALID'), 'HEADER_INVALID',
   'INV-005: the ingress''s own refusal stands');
 select results_eq($$select n, (intent).twin, reason from ingress.list_intents(array[pg_temp.item('L-1'), pg_temp.item('L-2', '{"amount_minor": 0}'),
-    pg_temp.item('L-2'), pg_temp.item('L-1')], 1, '2031-01-01')$$,
+    pg_temp.item('L-2'), pg_temp.item('L-1')])$$,
   $$values (1, false, null), (2, false, 'ITEM_INVALID'), (3, false, null), (4, true, null)$$,
   'INV-011: a twin is the second use among well-formed items');
-select lives_ok($$select ingress.attest(array[pg_temp.item('A-1')], array[i.intent], array['ITEM_INVALID'], array[null]::outbox.recorded[], null, array[2])
-  from ingress.list_intents(array[pg_temp.item('A-1')], 1, '2031-01-01') as i$$, 'INV-ATT-001: only the named items are attested');
+select lives_ok($$select ingress.attest(array[pg_temp.item('A-1')], array[i.intent], array['ITEM_INVALID'], array[null]::outbox.recorded[], null, null, array[2])
+  from ingress.list_intents(array[pg_temp.item('A-1')]) as i$$, 'INV-ATT-001: only the named items are attested');
 select is(count(*), 0::bigint, 'INV-ATT-001: and no other') from ingress.ingress_attestations where instruction_id = 'A-1';
 select throws_ok($$insert into ingress.ingress_attestations (participant_id, attestation_id, decision, cell_id, cell_epoch, pop_mode, body_sha256,
     db_role, correlation_id, received_at, verified_at, recorded_at, commitment)

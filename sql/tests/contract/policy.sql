@@ -126,7 +126,7 @@ from (values
 -- Day limits
 create function pg_temp.refused(p_amounts bigint[]) returns text language sql begin atomic
   select string_agg(d.item_no || ' ' || d.reason_code, ', ' order by d.item_no)
-  from policy.decide(array(select row(a.n::integer, 'ZM-BANK-A', 'sandbox', 'ZMW', a.amount, null)::policy.payment
+  from policy.get_active() as g, policy.decide(g.policy_version, g.limit_day, array(select row(a.n::integer, 'ZM-BANK-A', 'sandbox', 'ZMW', a.amount, null)::policy.payment
     from unnest(p_amounts) with ordinality as a(amount, n))) as d;
 end;
 select is(pg_temp.refused(array[100000, 100000]), null, 'INV-005: what fits into the day passes');

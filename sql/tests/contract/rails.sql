@@ -41,7 +41,7 @@ select is(pg_temp.answered('w', 'R-3', 'SUBMIT', 'HTTP_500'), 'ENQUIRE RAIL_UNCE
 select is(pg_temp.answered('w', 'R-4', 'SUBMIT', 'NOT_FOUND'), 'ENQUIRE RAIL_UNCERTAIN', 'INV-015: a code of another phase is unmapped');
 select is(pg_temp.answered('w', 'R-5', 'SUBMIT', 'CONNECT_FAILED'), 'RETRYABLE RAIL_NOT_SENT', 'INV-015: what holds for every rail holds for this one');
 select is(pg_temp.answered('w', 'R-6', 'NONE', 'REFUSED_BEFORE_CALL'), 'VOIDED REFUSED_BEFORE_CALL', 'INV-015: refused before the call');
-select matches(pg_temp.answered('w', 'R-7', 'NONE', 'RELEASED'), '^(RELEASED|RETRYABLE) RELEASED$', 'INV-015: given back');
+select is(pg_temp.answered('w', 'R-7', 'NONE', 'RELEASED'), 'RELEASED RELEASED', 'INV-015: given back');
 select is(pg_temp.answered('w', 'R-8', 'SUBMIT', 'ACCEPTED', '{"echoed_amount_minor": 1}'), 'ENQUIRE RAIL_ECHO_MISMATCH', 'INV-015: another echoed amount is uncertain');
 select is(kind, 'RAIL_ECHO_MISMATCH' collate "C", 'INV-015: and a case at once') from evidence.cases where outbox_id = pg_temp.id('R-8');
 select results_eq($$select rail_code, rail_reference, latency_us from outbox.payment_outbox_attempts where outbox_id = pg_temp.id('R-1') and state = 'DISPATCHED'$$,
@@ -90,7 +90,9 @@ select is(pg_temp.answered('w3', 'V-1', 'SUBMIT', 'REJECTED_AC04'), 'ENQUIRE RAI
 select rails.publish_response_classes(jsonb_set(pg_temp.response_classes('backup', 2), '{classes,1,rail_code}', '"ODD"'), 'tester');
 select is(pg_temp.decided('V-2'), 'ACCEPT', 'INV-014: set-up');
 select matches(pg_temp.claimed('w4'), 'V-2 DISPATCH 1', 'INV-014: set-up');
-select is(pg_temp.answered('w4', 'V-2', 'SUBMIT', 'ODD', '{"rail": "backup"}'), 'ENQUIRE RAIL_UNCERTAIN', 'INV-015: an answer is read by the classes of the rail that was leased');
+select is(pg_temp.answered('w4', 'V-2', 'SUBMIT', 'ODD', '{"rail": "backup"}'), 'LEASE_LOST LEASE_LOST', 'INV-015: an answer in another rail''s words ends nothing');
+select is(pg_temp.state('V-2'), 'DISPATCHING', 'INV-015: and the lease stands');
+select is(pg_temp.answered('w4', 'V-2', 'SUBMIT', 'ODD'), 'ENQUIRE RAIL_UNCERTAIN', 'INV-015: under its own rail the code is unmapped');
 
 select lives_ok($$select rails.record_messages('w', '{}', '{}', '{}')$$, 'INV-EVID-001: no exchange, no message');
 select is(rails.ensure_partitions('rail_messages', '2031-05-01'), 'rails.rail_messages_203105', 'INV-014: the context makes its leaves');

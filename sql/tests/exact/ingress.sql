@@ -6,25 +6,25 @@ select no_plan();
 
 select pg_temp.house_rules('ingress');
 
-select is(pg_temp.grants(nspacl, nspowner), 'symphony_evidence_owner:USAGE, symphony_ingest:USAGE, symphony_ops_owner:USAGE',
+select is(pg_temp.grants(nspacl, nspowner), 'symphony_evidence_owner:USAGE, symphony_ingest:USAGE, symphony_ops_owner:USAGE, symphony_outbox_owner:USAGE',
   'INV-005: who sees names in ingress') from pg_namespace where nspname = 'ingress';
 
 -- Signature, language, volatility, security, and who may call it besides its owner (the matrix of sql/grants.sql).
 create temp table expected_functions (signature text collate "C", language text collate "C", volatility text collate "C", security text collate "C", granted text collate "C");
 insert into expected_functions values
   ('ingress.accept(ingress.item[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingest'),
-  ('ingress.accept_twins(ingress.item[],bytea,outbox.intent[],outbox.intent[])', 'plpgsql', 'volatile', 'definer', ''),
-  ('ingress.attest(ingress.item[],outbox.intent[],text[],outbox.recorded[],bytea,integer[])', 'plpgsql', 'volatile', 'definer', ''),
+  ('ingress.accept_twins(ingress.item[],integer,bytea,outbox.intent[],outbox.intent[])', 'plpgsql', 'volatile', 'definer', ''),
+  ('ingress.attest(ingress.item[],outbox.intent[],text[],outbox.recorded[],integer,bytea,integer[])', 'plpgsql', 'volatile', 'definer', ''),
   ('ingress.ensure_partitions(text,date)', 'plpgsql', 'volatile', 'definer', 'symphony_ops_owner'),
   ('ingress.form_reason(text,text,text,text,text,bigint,text,text,text,boolean,text,text)', 'sql', 'immutable', 'invoker', ''),
-  ('ingress.list_intents(ingress.item[],integer,date)', 'plpgsql', 'volatile', 'definer', ''),
+  ('ingress.list_intents(ingress.item[])', 'plpgsql', 'volatile', 'definer', ''),
   ('ingress.verdicts(outbox.intent[],text[],outbox.recorded[])', 'plpgsql', 'stable', 'definer', '');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('ingress')$$, $$select * from expected_functions$$, 'INV-005: functions of ingress and exactly who may call them');
 
 -- Relation, kind, and what others than its owner may do with it.
 create temp table expected_relations (relation text collate "C", kind text collate "C", granted text collate "C");
 insert into expected_relations values
-  ('ingress_attestations', 'partitioned', 'symphony_evidence_owner:SELECT');
+  ('ingress_attestations', 'partitioned', 'symphony_evidence_owner:SELECT, symphony_outbox_owner:SELECT');
 select set_eq($$select relation, kind, granted from pg_temp.relations('ingress')$$, $$select * from expected_relations$$, 'INV-010: relations of ingress and exactly who may read them');
 
 create temp table expected_columns (relation text collate "C", columns text collate "C");

@@ -16,7 +16,7 @@ insert into expected_functions values
   ('outbox.check_worker_call(text,integer,interval)', 'plpgsql', 'stable', 'definer', ''),
   ('outbox.claim_outbox_batch(text,integer,text,interval)', 'plpgsql', 'volatile', 'definer', 'symphony_executor'),
   ('outbox.complete_outbox_attempts(text,outbox.result[])', 'plpgsql', 'volatile', 'definer', 'symphony_executor, symphony_rails_owner'),
-  ('outbox.enqueue_batch(outbox.intent[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner'),
+  ('outbox.enqueue_batch(integer,date,outbox.intent[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner'),
   ('outbox.enqueue_payment_outbox(text,uuid,text,text,text,text,bigint,text,timestamp with time zone,text,text,text,uuid)', 'plpgsql', 'volatile', 'definer', 'symphony_ingest'),
   ('outbox.ensure_partitions(text,date)', 'plpgsql', 'volatile', 'definer', 'symphony_ops_owner'),
   ('outbox.erase_parties(text,text,text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),

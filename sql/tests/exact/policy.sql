@@ -14,7 +14,7 @@ create temp table expected_functions (signature text collate "C", language text 
 insert into expected_functions values
   ('policy.activate(integer,bytea,text)', 'plpgsql', 'volatile', 'definer', 'symphony_policy_admin'),
   ('policy.admit_in_order(integer,date,policy.payment[],text[],text[])', 'plpgsql', 'volatile', 'definer', ''),
-  ('policy.decide(policy.payment[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner, symphony_outbox_owner'),
+  ('policy.decide(integer,date,policy.payment[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner, symphony_outbox_owner'),
   ('policy.get_active()', 'plpgsql', 'volatile', 'definer', 'symphony_executor, symphony_ingest, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_admin'),
   ('policy.guard_version()', 'plpgsql', 'volatile', 'definer', ''),
   ('policy.halt(policy.halt_scope,text,text,policy.halt_direction,text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
