@@ -24,15 +24,17 @@ from symphony.postgres_directory import check_reachable, free_port, wait_until_g
 PGTAP = Path(__file__).resolve().parents[2] / ".cache" / "pgtap"
 TEMPLATE = "symphony_template"
 _PREFIX = "symphony-test-"
+_ROOM = 3 * 2**30  # bytes: what the servers of a run take, several times over
 
 
 def test_directory() -> Path:
-    """Make a directory that the server's account can reach, named after this process.
+    """Make a directory that the server's account can reach, named after this process; in memory if there is room.
 
     Directories of test runs that were killed are removed first, their servers stopped.
     """
     account = service_account()
-    bases = [os.environ.get("SYMPHONY_TEST_DIR"), tempfile.gettempdir(), "/var/tmp"]  # noqa: S108
+    memory = "/dev/shm" if os.path.isdir("/dev/shm") and shutil.disk_usage("/dev/shm").free > _ROOM else None  # noqa: S108
+    bases = [os.environ.get("SYMPHONY_TEST_DIR"), memory, tempfile.gettempdir(), "/var/tmp"]  # noqa: S108
     for base in (Path(name).resolve() for name in bases if name):
         try:
             check_reachable(base / "x", account)
@@ -64,7 +66,7 @@ class Cluster:
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = directory or test_directory()
         # One minute between autovacuum's rounds: the databases of a run are many and short-lived.
-        settings = {"shared_buffers": "256MB", "max_wal_size": "4GB", "autovacuum_naptime": "1min"}
+        settings = {"shared_buffers": "128MB", "max_wal_size": "1GB", "autovacuum_naptime": "1min"}
         with self._alone():
             port = self.directory / "port"
             if not port.exists():
@@ -96,7 +98,7 @@ class Cluster:
         return name
 
     def clone(self) -> str:
-        """Create a copy of the template and return its name. It goes with the server: a DROP costs a checkpoint.
+        """Create a copy of the template and return its name.
 
         Raises:
             OperatorError: what symphony migrate raises, when sql/ does not apply.
@@ -106,6 +108,11 @@ class Cluster:
         with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
             connection.execute(f"create database {name} template {TEMPLATE}".encode())
         return name
+
+    def drop(self, name: str) -> None:
+        """Drop a database, ending the sessions in it."""
+        with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"drop database {name} with (force)".encode())
 
     def make_template(self) -> None:
         """Migrate the template once, and load pgTAP into it so that any role may call it."""

@@ -63,10 +63,23 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[Cluster]:
             made.stop()
 
 
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A server of this test alone: to be stopped, or to be measured."""
+    made = Cluster()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
 @pytest.fixture(scope="module")
-def database_url(cluster: Cluster) -> str:
+def database_url(cluster: Cluster) -> Iterator[str]:
     """The superuser's URL of a database of this module: everything migrated, no data."""
-    return cluster.server.url(cluster.clone())
+    name = cluster.clone()
+    yield cluster.server.url(name)
+    cluster.drop(name)
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +89,16 @@ def database(database_url: str) -> str:
 
 
 @pytest.fixture
-def fresh_database(cluster: Cluster) -> str:
+def fresh_database(cluster: Cluster) -> Iterator[str]:
     """The superuser's URL of a database of this test: everything migrated, no data."""
-    return cluster.server.url(cluster.clone())
+    name = cluster.clone()
+    yield cluster.server.url(name)
+    cluster.drop(name)
 
 
 @pytest.fixture
-def empty_database(cluster: Cluster) -> str:
+def empty_database(cluster: Cluster) -> Iterator[str]:
     """The superuser's URL of a database of this test with nothing in it."""
-    return cluster.server.url(cluster.empty())
+    name = cluster.empty()
+    yield cluster.server.url(name)
+    cluster.drop(name)

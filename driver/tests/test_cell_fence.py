@@ -110,7 +110,7 @@ async def attest(connection: Connection, instruction_id: str) -> UUID:
                     "correlation_id": str(UUID(int=1)),
                     "received_at": "2026-11-21T12:00:00Z",
                     "verified_at": "2026-11-21T12:00:00Z",
-                }  # fmt: skip
+                }
             ),
         ),
     )

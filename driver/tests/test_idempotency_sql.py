@@ -129,7 +129,7 @@ CHANGES: list[tuple[dict[str, object], tuple[str, str | None]]] = [
     ({"end_to_end_id": "E2E"}, ("REJECT", "IDEMPOTENCY_CONFLICT")),
     ({"parties": '{"creditor":{"account":"other"}}'}, ("REJECT", "IDEMPOTENCY_CONFLICT")),
     ({"idempotency_key": "another-key", "amount_minor": 1}, ("REJECT", "IDEMPOTENCY_CONFLICT")),
-    ({"instruction_id": "I-2", "idempotency_key": "another-key"}, ("ACCEPT", None)),
+    ({"instruction_id": "I-2", "idempotency_key": "third-key"}, ("ACCEPT", None)),
 ]
 
 

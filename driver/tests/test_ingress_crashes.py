@@ -7,12 +7,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
 
 import aiohttp
 import pytest
 
-from symphony.migrate import apply
 from tests.cluster import Cluster
 from tests.held_commits import commits_wait, until_waiting
 from tests.ingress_bench import A, Client, instruction, prepare, recorded, rows, serving
@@ -25,24 +23,13 @@ def dsn(database_url: str) -> str:
     return database_url
 
 
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    """A server of this test alone, which may be stopped."""
-    cluster = Cluster()
-    try:
-        cluster.start()
-        yield cluster
-    finally:
-        cluster.stop()
-
-
 async def test_503_while_the_database_is_down_and_recovery_after(own_cluster: Cluster) -> None:
-    cluster, url = own_cluster, own_cluster.server.url(own_cluster.empty())
-    await apply(url)
+    server = own_cluster.server
+    url = server.url(own_cluster.clone())
     await prepare(url)
     async with serving(url, pool_acquire_ms=200, breaker_probe_after_ms=300) as bench:
         assert (await bench.client.post(instruction("up"), key="K-up")).status == 202
-        await asyncio.to_thread(cluster.server.stop)
+        await asyncio.to_thread(server.stop)
         try:
             reasons = []
             for n in range(12):
@@ -56,7 +43,7 @@ async def test_503_while_the_database_is_down_and_recovery_after(own_cluster: Cl
             refused = await bench.client.post(b"{", key="K-bad")
             assert refused.status == 503, "a refusal that cannot be attested is not given"
         finally:
-            await asyncio.to_thread(cluster.server.start)
+            await asyncio.to_thread(server.start)
         for _ in range(100):
             answer = await bench.client.post(instruction("down-0"), key="K-down-0")
             if answer.status == 202:

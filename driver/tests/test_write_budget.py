@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from symphony import api
 from symphony.api.connection import Connection
+from tests.cluster import Cluster
 from tests.payments import establish, item
 from tests.sql_cell import CONTEXTS, A, B, C, claim, complete, policy
 
@@ -56,8 +57,9 @@ async def drive(connection: Connection, first: int) -> None:
     assert {outcome.outcome for outcome in outcomes} == {"DISPATCHED"}
 
 
-async def test_a_payment_writes_at_most_8_rows_and_4_kib_of_wal(fresh_database: str) -> None:
-    async with await api.connect(fresh_database, application_name="budget") as connection:
+async def test_a_payment_writes_at_most_8_rows_and_4_kib_of_wal(own_cluster: Cluster) -> None:
+    url = own_cluster.server.url(own_cluster.clone())  # the WAL is the server's
+    async with await api.connect(url, application_name="budget") as connection:
         await establish(connection, policy())
         await drive(connection, 0)  # first rows of sequences, usage and gates
         await drive(connection, BATCH)  # and the first pages of every table

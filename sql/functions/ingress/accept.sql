@@ -19,10 +19,7 @@ declare
 begin
   perform core.require_session();
   perform core.hold_cell();
-  if p_items is null or cardinality(p_items) not between 1 and 500 or array_position(p_items, null) is not null then
-    perform core.raise_error(case when cardinality(p_items) between 1 and 500 then 'SV501' else 'SV401' end,
-      jsonb_build_object('items', cardinality(p_items), 'least', 1, 'most', 500));
-  end if;
+  perform ingress.check_items(p_items => p_items);
 
   -- 1. Form, and ids in batch order.
   select array_agg(f.intent order by f.n), array_agg(f.reason order by f.n) into v_intents, v_reasons
@@ -32,27 +29,21 @@ begin
   v_known := policy.known_participants(p_participant_ids => array(
     select distinct i.participant_id from unnest(v_intents) as i where v_reasons[i.item_no] is null));
   perform outbox.lock_participants(p_participant_ids => v_known);
-  for r in select i.item_no from unnest(v_intents) as i
-    where v_reasons[i.item_no] is null and i.participant_id <> all (v_known)
-  loop
-    v_reasons[r.item_no] := 'PARTICIPANT_UNKNOWN';
-  end loop;
+  select array_agg(case when v_reasons[i.item_no] is null and i.participant_id <> all (v_known) then 'PARTICIPANT_UNKNOWN'
+    else v_reasons[i.item_no] end order by i.item_no) into v_reasons from unnest(v_intents) as i;
   -- The policy and its day as they are now, after any wait: what decides is what is attested and given back.
   select a.policy_version, a.checksum, a.limit_day into v_policy from policy.get_active() as a;
   if not found then
     perform core.raise_error('SR201');
   end if;
 
-  -- 3. Recorded before: an original answer, or a conflict. Loops here run over exceptions and results, which are
-  --    placed by item number; every table is read and written by set.
+  -- 3. Recorded before: an original answer, or a conflict. Loops here place results by item number; tables are used by set.
   v_recorded := array_fill(null::outbox.recorded, array[cardinality(p_items)]);
   for v_row in select f.* from outbox.find_recorded(p_intents => array(
     select i from unnest(v_intents) as i where v_reasons[i.item_no] is null)) as f
   loop
     v_recorded[v_row.item_no] := v_row;
-    if not v_row.same_content then
-      v_reasons[v_row.item_no] := 'IDEMPOTENCY_CONFLICT';
-    end if;
+    v_reasons[v_row.item_no] := case when not v_row.same_content then 'IDEMPOTENCY_CONFLICT' end;
   end loop;
 
   -- 4. Policy, for what is new. A twin (same key or id earlier in the batch) waits for its first.
