@@ -10,6 +10,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -129,7 +130,8 @@ class Cluster:
         self.server.create_database(TEMPLATE)
         url = self.server.url(TEMPLATE)
         if any((DEFAULT_SQL_DIR / "migrations").glob("*.sql")):
-            asyncio.run(apply(url))
+            with ThreadPoolExecutor(1) as threads:  # a test that asks may have a loop running
+                threads.submit(asyncio.run, apply(url)).result()
         if PGTAP.is_dir():
             with psycopg.connect(url, autocommit=True) as connection:
                 connection.execute("create schema tap")

@@ -17,7 +17,10 @@ from tests.cluster import Cluster, test_directory
 
 _DIRECTORY = pytest.StashKey[Path]()
 # Modules that wait for processes and clocks begin first, so that the others run beside them.
-_FIRST = ("test_worker", "test_worker_races")
+_FIRST = (
+    "test_worker", "test_worker_races", "test_postgres_provider", "test_migrate", "test_ingress_crashes",
+    "test_negative_security", "test_claim_bounds", "test_rail_sandbox", "test_rail_faults",
+)  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -28,7 +28,7 @@ async def at_commit(dsn: str, statement: str) -> None:
     """Let every transaction that queued an instruction run this PL/pgSQL statement in its COMMIT."""
     await rows(
         dsn,
-        "create function public.test_at_commit() returns trigger language plpgsql as"
+        "create function public.test_at_commit() returns trigger language plpgsql security definer as"  # advisory locks are nobody's
         f" $$ begin {statement} return null; end $$",
     )
     await rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,7 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", type=Path, default=[ROOT / "sql" / "tests"])
     parser.add_argument("--counts", type=Path, help="append 'passed failed' to this file")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server is stopped too
     files: list[Path] = []
     for path in arguments.paths:
         files += sorted(path.resolve().rglob("*.sql")) if path.is_dir() else [path.resolve()]

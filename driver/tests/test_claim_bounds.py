@@ -182,7 +182,7 @@ async def test_only_what_is_due_is_claimed_oldest_first(judge: Connection) -> No
 HALTS: list[tuple[dict[str, str], set[str]]] = [
     ({"scope": "GLOBAL"}, {A, B, C}),
     ({"scope": "RAIL", "rail": "sandbox"}, {A, B, C}),
-    ({"scope": "RAIL", "rail": "another"}, set()),
+    ({"scope": "RAIL", "rail": "backup"}, set()),
     ({"scope": "PARTICIPANT", "participant_id": A, "direction": "SEND"}, {A}),
     ({"scope": "PARTICIPANT", "participant_id": A, "direction": "RECEIVE"}, set()),
     ({"scope": "PARTICIPANT", "participant_id": B, "direction": "RECEIVE"}, {A, B, C}),
@@ -192,7 +192,7 @@ HALTS: list[tuple[dict[str, str], set[str]]] = [
 
 
 async def test_a_halt_stops_dispatches_and_lets_enquiries_go_on(judge: Connection) -> None:
-    await establish(judge, policy(rail={"enquiry_after_ms": [1, 1, 1]}))
+    await establish(judge, policy(rails=("sandbox", "backup"), rail={"enquiry_after_ms": [1, 1, 1]}))
     for scope, halted in HALTS:
         await accept(judge, 3, wake=False)  # everything to B
         await complete(judge, await claim(judge), "TIMEOUT")

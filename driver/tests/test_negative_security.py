@@ -29,15 +29,11 @@ NOT_UPDATABLE = "55000"
 AUDITED = {
     ("evidence", name)
     for name in (
-        "attestations",
-        "case_list",
-        "halt_history",
-        "instruction_timeline",
-        "outcomes",
-        "policy_history",
-        "refusals",
+        "attempts", "attestations", "case_ledger", "case_list", "decision_ledger", "events", "halt_history",
+        "instruction_timeline", "instructions", "outcomes", "policy_history", "rail_messages", "reason_register",
+        "refusals", "response_classes",
     )
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

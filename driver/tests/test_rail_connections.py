@@ -189,7 +189,10 @@ async def test_connections_are_kept_and_shared_by_many_calls() -> None:
             await asyncio.sleep(0.001)
             writer.write(http_answer(accepted(json.loads(body)["reference"])))
 
-    async with raw_server(converse) as server, adapter(server.base_url, max_connections=8) as rail:
+    async with (
+        raw_server(converse) as server,
+        adapter(server.base_url, max_connections=8, connect_timeout_ms=5_000, total_timeout_ms=10_000) as rail,
+    ):
         replies = await asyncio.gather(*[rail.submit(PaymentClaim()) for _ in range(200)])
     assert Counter(reply.rail_code for reply in replies) == {"ACCEPTED": 200}
     assert server.connections == 8

@@ -15,6 +15,7 @@ from symphony.migrate import apply
 from tests.cluster import Cluster
 from tests.payments import Books, accept, activate, called, drained, establish, policy_document, references
 from tests.sandbox_process import SandboxProcess
+from tests.sql_cell import policy
 from tests.worker_process import WorkerProcess, wait_for
 
 pytest_plugins = ("tests.payment_fixtures",)
@@ -107,23 +108,33 @@ async def test_the_listener_comes_back_after_its_session_is_ended(
         assert len(worker.events("database_trouble_began")) == len(worker.events("database_trouble_ended")) == 1
 
 
-async def test_a_rail_the_policy_does_not_know_is_said_and_not_ready(
-    cell: str, connection: Connection, rail: SandboxProcess
-) -> None:
-    document = policy_document(version=3)
-    document["rails"], document["participants"] = [], []
-    await activate(connection, document)
-    try:
-        with WorkerProcess(cell, rail.base_url) as worker:
+async def test_a_rail_no_policy_knows_is_said_and_not_ready(fresh_database: str, rail: SandboxProcess) -> None:
+    async with await api.connect(fresh_database, application_name="test worker") as connection:
+        await establish(connection, policy(rails=("backup",)))
+        with WorkerProcess(fresh_database, rail.base_url) as worker:
             wait_for(lambda: bool(worker.events("database_trouble_began")), "trouble")
             (line,) = worker.events("database_trouble_began")
             assert (line["loop"], line["level"]) == ("claim", "error")
             assert "SN401" in line["error"]
             assert worker.readiness() == (503, "claims fail for rail sandbox; see the log")
-            await activate(connection, policy_document())
+            await activate(connection, policy(version=2))
             wait_for(lambda: worker.readiness() == (200, "ready"), "ready")
-    finally:
-        await activate(connection, policy_document())
+
+
+async def test_a_retired_rail_is_sent_nothing_and_its_uncertain_payments_are_enquired_about(
+    fresh_database: str, rail: SandboxProcess
+) -> None:
+    rail.set_faults({"kind": "5xx_after_success", "first": 1})
+    async with await api.connect(fresh_database, application_name="test worker") as connection:
+        await establish(connection, policy(rail={"enquiry_after_ms": [500, 500, 500]}))
+        (decision,) = await accept(connection, 1)
+        books = Books(fresh_database)
+        with WorkerProcess(fresh_database, rail.base_url, *QUICK) as worker:
+            wait_for(lambda: called(rail, [decision]) == 1 and books.leased() == 0, "an uncertain answer")
+            await activate(connection, policy(version=2, rails=("backup",)))
+            drained(books)
+            assert worker.readiness() == (200, "ready")
+    assert books.story(references([decision])[0]) == ["DISPATCHING", "DISPATCHED"]
 
 
 @pytest.mark.slow

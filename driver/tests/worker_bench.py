@@ -46,6 +46,7 @@ def claim(*, lease_s: float = 30.0, action: str = "DISPATCH") -> Claim:
         purpose=None,
         uetr=None,
         parties="{}",
+        salt=b"0123456789abcdef",
     )
 
 

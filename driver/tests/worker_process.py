@@ -115,8 +115,8 @@ class WorkerProcess:
 
 
 def wait_for(condition: Callable[[], bool], what: str, *, seconds: float = 20.0) -> None:
-    """Look every 20 ms until the condition holds; raises AssertionError naming what did not come."""
+    """Look every 30 ms until the condition holds; raises AssertionError naming what did not come."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+        time.sleep(0.03)

@@ -7,7 +7,7 @@ declare
 begin
   -- Waits for every accept under way: after this commit none records under the old epoch.
   lock table core.cell in exclusive mode;
-  if exists (select from core.cell as c where c.cell_id = p_cell_id and c.epoch = p_epoch) then
+  if exists (select from core.cell as c where c.cell_id = p_cell_id having max(c.epoch) = p_epoch) then
     return;
   end if;
   insert into core.cell (epoch, cell_id, established_at)

@@ -20,7 +20,7 @@ begin
       state := 'FAILED';
       reason_code := 'RAIL_REJECTED';
       return;
-    when p_class = 'REFUSED_BEFORE_CALL' and p_action = 'DISPATCH' then
+    when p_class = 'REFUSED_BEFORE_CALL' and p_action = 'DISPATCH' and not p_acceptance_seen then
       state := 'VOIDED';
       reason_code := 'REFUSED_BEFORE_CALL';
       return;

@@ -43,7 +43,10 @@ select cmp_ok(core.uuidv7_floor(clock_timestamp() - interval '1 second'), '<', u
 select cmp_ok(core.uuidv7_floor(clock_timestamp() + interval '1 second'), '>', uuidv7(), 'INV-014: a new id lies below the bound of a moment to come');
 select is(core.uuidv7_floor(null), null, 'INV-014: no moment, no bound');
 
-select lives_ok($$select core.require_read_committed()$$, 'INV-011: READ COMMITTED is what the functions need');
+select lives_ok($$select core.require_session()$$, 'INV-011: READ COMMITTED and a durable commit are what the functions need');
+set local synchronous_commit = off;
+select throws_ok($$select core.require_session()$$, 'SX004', null, 'INV-ACK-001: a session whose commits are not durable is refused');
+set local synchronous_commit = on;
 
 -- Commitments and canonical JSON (RFC 8785)
 select is(core.commitment(array['a', null, 'b']), sha256(convert_to('["a",null,"b"]', 'UTF8')),
@@ -73,12 +76,15 @@ select lives_ok($$select core.establish_cell('cell-test', 1)$$, 'INV-005: establ
 select throws_ok($$select core.establish_cell('cell-other', 2)$$, 'SC001', null, 'INV-005: a cell keeps its id');
 select lives_ok($$select core.establish_cell('cell-test', 3)$$, 'INV-005: the epoch grows');
 select throws_ok($$select core.establish_cell('cell-test', 2)$$, 'SC001', null, 'INV-005: the epoch never falls');
+select throws_ok($$select core.establish_cell('cell-test', 1)$$, 'SC001', null, 'INV-005: not to one that was in force before either');
 select results_eq($$select c.cell_id, c.epoch from core.get_cell() as c$$, $$values ('cell-test' collate "C", 3)$$,
   'INV-005: the cell is the one that was established last');
-select throws_ok($$insert into core.cell values (false, 'cell-2', 1, now())$$, '23514', null, 'INV-005: a database is one cell');
+select results_eq($$select epoch from core.cell order by epoch$$, array[1, 3], 'INV-005: every epoch stays on record');
+select lives_ok($$select core.hold_cell()$$, 'INV-005: the cell is held against a raise of its epoch');
 
 select throws_ok(s.statement, 'SX001', null, 'INV-001: refused: ' || s.statement)
-from (values ($$update core.schema_migration set sha256 = sha256('')$$), ($$delete from core.schema_migration$$), ($$truncate core.schema_migration$$),
+from (values ($$update core.cell set epoch = 2$$), ($$delete from core.cell$$), ($$truncate core.cell$$),
+  ($$update core.schema_migration set sha256 = sha256('')$$), ($$delete from core.schema_migration$$), ($$truncate core.schema_migration$$),
   ($$update core.schema_repeatable set sha256 = sha256('')$$), ($$delete from core.schema_repeatable$$), ($$truncate core.schema_repeatable$$)) as s(statement);
 
 -- Partitions

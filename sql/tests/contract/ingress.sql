@@ -94,11 +94,13 @@ from ingress.ingress_attestations where instruction_id = 'F-unregistered';
 select results_eq($$select participant_id, instruction_id, outbox_id, count(*)::integer from ingress.ingress_attestations
   where reason_code = 'IDENTITY_MISSING' group by 1, 2, 3$$, $$values ('-' collate "C", 'F-27' collate "C", null::uuid, 1)$$,
   'INV-ATT-001: a refusal without identity is attested for nobody');
-select throws_ok(format('select * from ingress.accept(array[pg_temp.item(%L, %L)])', 'X', c.change), c.sqlstate, null,
-  'INV-ATT-001: the ingress must say what it attests: ' || c.change)
-from (values ('{"body_sha256": null}', '23502'), ('{"correlation_id": null}', '23502'), ('{"received_at": null}', '23502'),
-  ('{"db_role": null}', '23502'), ('{"pop_mode": null}', '23502'), ('{"pop_mode": "TRUST_ME"}', '22P02'),
-  ('{"body_sha256": "\\x00"}', '23514')) as c(change, sqlstate);
+select is(pg_temp.decided('O-' || row_number() over (), c.change::jsonb), 'REJECT ITEM_INVALID', 'INV-ATT-001: the ingress must say what it attests: ' || c.change)
+from (values ('{"body_sha256": null}'), ('{"body_sha256": "\\x00"}'), ('{"correlation_id": null}'), ('{"received_at": null}'),
+  ('{"verified_at": "infinity"}'), ('{"db_role": null}'), ('{"pop_mode": null}'), ('{"pop_mode": "TRUST_ME"}'), ('{"cert_sha256": "\\x00"}')) as c(change);
+select results_eq($$select count(*)::integer, count(a.body_sha256)::integer, count(a.correlation_id)::integer, count(a.received_at)::integer,
+    count(a.verified_at)::integer, count(a.db_role)::integer, count(a.cert_sha256)::integer
+  from ingress.ingress_attestations as a where a.instruction_id ~ '^O-'$$, $$values (9, 7, 8, 8, 8, 8, 0)$$,
+  'INV-ATT-001: and what has not the form of a fact is attested as missing');
 
 -- A batch
 create temp table before as select count(*) as attested from ingress.ingress_attestations;
@@ -126,8 +128,9 @@ select policy.lift_halt(halt_id, 'operator', 'over') from policy.list_halts();
 select is(pg_temp.decided('H-1'), 'ACCEPT', 'INV-011: a refused id and key may be used again');
 
 -- The parts of accept
-select is(ingress.form_reason('ZM-BANK-A', 'I', 'K', 'sandbox', 'ZMW', 1, null, null, null, false, '{}', null), null, 'INV-005: a good form has no reason');
-select is(ingress.form_reason(null, null, null, null, null, null, null, null, null, null, null, 'HEADER_INVALID'), 'HEADER_INVALID',
+select is(ingress.form_reason('ZM-BANK-A', 'I', 'K', 'sandbox', 'ZMW', 1, null, null, null, false, '{}', true, null), null, 'INV-005: a good form has no reason');
+select is(ingress.form_reason('ZM-BANK-A', 'I', 'K', 'sandbox', 'ZMW', 1, null, null, null, false, '{}', false, null), 'ITEM_INVALID', 'INV-ATT-001: nor is one enough without the facts');
+select is(ingress.form_reason(null, null, null, null, null, null, null, null, null, null, null, null, 'HEADER_INVALID'), 'HEADER_INVALID',
   'INV-005: the ingress''s own refusal stands');
 select results_eq($$select n, (intent).twin, reason from ingress.list_intents(array[pg_temp.item('L-1'), pg_temp.item('L-2', '{"amount_minor": 0}'),
     pg_temp.item('L-2'), pg_temp.item('L-1')])$$,
@@ -140,6 +143,14 @@ select throws_ok($$insert into ingress.ingress_attestations (participant_id, att
     db_role, correlation_id, received_at, verified_at, recorded_at, commitment)
   select 'P', uuidv7(), 'REJECT', 'c', 1, 'NONE', sha256(''), 'r', uuidv7(), now(), now(), now(), sha256('')$$, '23514', null,
   'INV-ATT-001: a refusal has a reason');
+select throws_ok($$insert into ingress.ingress_attestations (participant_id, attestation_id, decision, outbox_id, instruction_id, policy_version,
+    policy_checksum, cell_id, cell_epoch, pop_mode, recorded_at, commitment)
+  select 'P', uuidv7(), 'ACCEPT', uuidv7(), 'I', 1, sha256(''), 'c', 1, 'NONE', now(), sha256('')$$, '23514', null,
+  'INV-ATT-001: an ACCEPT without its facts is refused by the table too');
+select throws_ok($$select ingress.check_items('{}')$$, 'SV401', null, 'INV-BATCH-001: check_items refuses an empty batch');
+select results_eq($$select ingress.find_accepted('ZM-BANK-A', attestation_id, i) from ingress.ingress_attestations as a,
+    unnest(array['I-1', 'I-2']) as i where a.instruction_id = 'I-1' and a.decision = 'ACCEPT' and a.participant_id = 'ZM-BANK-A' order by i$$,
+  $$select unnest(array[outbox_id, null]) from answer$$, 'INV-ATT-002: an ACCEPT attestation is found for its own instruction only');
 select throws_ok(s.statement, 'SX001', null, 'INV-ATT-001: refused: ' || s.statement)
 from (values ($$update ingress.ingress_attestations set decision = 'ACCEPT'$$), ($$delete from ingress.ingress_attestations$$),
   ($$truncate ingress.ingress_attestations cascade$$)) as s(statement);

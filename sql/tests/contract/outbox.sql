@@ -89,7 +89,7 @@ select results_eq($$select a.state::text, a.attempt_no::integer, a.entry_no::int
   $$select 'DISPATCHING', 1, 1, 'w', c.lease_token from claim as c$$, 'INV-014: the DISPATCHING row is written in the same statement');
 select is(a.commitment, core.commitment(array['outbox.payment_outbox_attempts', a.participant_id, a.outbox_id::text, a.entry_no::text, a.attempt_no::text,
   a.state::text, a.action::text, a.reason_code, a.claimed_by, a.lease_token::text, a.rail, a.rail_code, a.rail_reference,
-  encode(a.request_sha256, 'hex'), encode(a.response_sha256, 'hex'), core.epoch_us(a.recorded_at)]),
+  a.echoed_amount_minor::text, a.echoed_currency, encode(a.request_sha256, 'hex'), encode(a.response_sha256, 'hex'), core.epoch_us(a.recorded_at)]),
   'INV-EVID-001: its commitment can be recomputed from the row') from outbox.payment_outbox_attempts as a;
 select is(count(*), 0::bigint, 'INV-012: what is claimed is not in the queue') from outbox.payment_outbox_pending where outbox_id = pg_temp.id('E-0');
 select is(pg_temp.state('E-0'), 'DISPATCHING', 'INV-012: its state says so');
@@ -213,13 +213,17 @@ select is(lease_expires_at - claimed_at, interval '30 seconds', 'INV-013: the po
 from outbox.claim_outbox_batch(p_worker => 'w', p_limit => 1, p_rail => 'sandbox');
 
 -- Erasure and late answers
-select throws_ok($$select outbox.erase_parties('ZM-BANK-A', 'never', 'op', 'request')$$, 'SN403', null, 'INV-LEAK-001: an unknown instruction has nothing to erase');
-select throws_ok($$select outbox.erase_parties('ZM-BANK-A', 'L-1', 'op', 'request')$$, 'SC401', null, 'INV-LEAK-001: parties stay while they are needed');
-select ok(outbox.erase_parties('ZM-BANK-A', 'C-1', 'op', 'request'), 'INV-LEAK-001: the parties of an ended instruction are erased');
-select ok(not outbox.erase_parties('ZM-BANK-A', 'C-1', 'op', 'request'), 'INV-LEAK-001: once');
+select throws_ok($$select outbox.erase_parties('ZM-BANK-A', 'never', 'op', 'REQUEST')$$, 'SN403', null, 'INV-LEAK-001: an unknown instruction has nothing to erase');
+select throws_ok($$select outbox.erase_parties('ZM-BANK-A', 'L-1', 'op', 'REQUEST')$$, 'SC401', null, 'INV-LEAK-001: parties stay while they are needed');
+select throws_ok($$select outbox.erase_parties('ZM-BANK-A', 'E-0', 'op', 'REQUEST')$$, 'SC401', null, 'INV-LEAK-001: parties stay while a case is open');
+select throws_ok(format('select outbox.erase_parties(%L, %L, %L, %L)', 'ZM-BANK-A', 'C-1', e.operator, e.reason_code), 'SV404', null,
+  format('INV-LEAK-001: refused erasure: operator %L, reason code %L', e.operator, left(e.reason_code, 20)))
+from (values ('', 'REQUEST'), (null, 'REQUEST'), ('op', ''), ('op', null), ('op', 'Mrs Banda asked'), ('op', repeat('X', 65))) as e(operator, reason_code);
+select ok(outbox.erase_parties('ZM-BANK-A', 'C-1', 'op', 'REQUEST'), 'INV-LEAK-001: the parties of an ended instruction are erased');
+select ok(not outbox.erase_parties('ZM-BANK-A', 'C-1', 'op', 'REQUEST'), 'INV-LEAK-001: once');
 select results_eq($$select salt, parties, erased_at is not null from outbox.instruction_parties where outbox_id = pg_temp.id('C-1')$$,
   $$values (null::bytea, null::text, true)$$, 'INV-LEAK-001: salt and parties are gone');
-select is(facts, '{"reason": "request"}'::jsonb, 'INV-EVID-001: erasure is an event') from evidence.evidence_events where kind = 'PARTIES_ERASED';
+select is(facts, '{"reason_code": "REQUEST"}'::jsonb, 'INV-EVID-001: erasure is an event') from evidence.evidence_events where kind = 'PARTIES_ERASED';
 create function pg_temp.late(p_instruction_id text, p_class outbox.answer_class, p_reference text) returns integer language sql begin atomic
   select outbox.report_late_answers(array[jsonb_populate_record(null::outbox.result, jsonb_build_object('participant_id', 'ZM-BANK-A',
     'outbox_id', pg_temp.id(p_instruction_id), 'answer_class', p_class, 'rail_reference', p_reference))]);
@@ -231,13 +235,31 @@ select is(pg_temp.late('C-2', 'ACCEPTED', 'R-1'), 1, 'INV-OUTBOX-02: a late yes 
 select is(pg_temp.late('C-3', 'NOT_FOUND', null), 0, 'INV-OUTBOX-02: a late uncertainty does not');
 select is(pg_temp.state('C-1') || ', ' || pg_temp.state('C-2'), 'DISPATCHED, FAILED RAIL_REJECTED', 'INV-OUTBOX-02: the outcomes stay');
 
+-- A late ACCEPTED forbids a second send
+select is(pg_temp.decided('A-1') || pg_temp.decided('A-2'), 'ACCEPTACCEPT', 'INV-OUTBOX-02: set-up');
+select matches(pg_temp.claimed('w', p_limit => 2), '^A-1 DISPATCH 1', 'INV-OUTBOX-02: set-up');
+select is(pg_temp.completed('w', 'A-1', 'NOT_SENT'), 'RETRYABLE RAIL_NOT_SENT', 'INV-OUTBOX-02: set-up');
+select is(pg_temp.late('A-1', 'ACCEPTED', 'R-1') + pg_temp.late('A-2', 'ACCEPTED', 'R-2'), 0, 'INV-OUTBOX-02: a late yes to what has not ended opens no case');
+select results_eq($$select next_action::text, acceptance_seen from outbox.payment_outbox_pending where outbox_id = pg_temp.id('A-1')$$,
+  $$values ('ENQUIRE', true)$$, 'INV-OUTBOX-02: but what waits to be sent again is enquired about instead');
+select is(acceptance_seen, true, 'INV-OUTBOX-02: and a lease remembers it') from outbox.payment_outbox_in_flight where outbox_id = pg_temp.id('A-2');
+select is(pg_temp.completed('w', 'A-2', 'NOT_SENT'), 'ENQUIRE RAIL_UNCERTAIN', 'INV-OUTBOX-02: «not sent» does not outweigh an ACCEPTED');
+select throws_ok($$update outbox.payment_outbox_pending set next_action = 'DISPATCH' where outbox_id = pg_temp.id('A-1')$$, '23514', null,
+  'INV-OUTBOX-02: nor does the queue hold it for dispatch');
+
+-- A key of a replay is used up
+select is(pg_temp.decided('L-1', '{"idempotency_key": "L-1b"}'), 'REPLAY', 'INV-011: the same content under another key is a replay');
+select is(pg_temp.decided('L-2', '{"idempotency_key": "L-1b"}'), 'REJECT IDEMPOTENCY_CONFLICT', 'INV-011: and that key is used up');
+select is(pg_temp.decided('L-1', '{"idempotency_key": "L-1b"}'), 'REPLAY', 'INV-011: by the content it was used with');
+select is(count(*), 1::bigint, 'INV-011: it is kept once') from outbox.idempotency_key_aliases;
+
 -- The rules of judgement
 create function pg_temp.judged(p_action text, p_class text, p_changes jsonb default '{}') returns text language sql begin atomic
   select concat_ws(' ', j.state, j.reason_code, '-> ' || j.requeue)
-  from jsonb_to_record('{"reference": "R", "echo": 5, "currency": "ZMW", "since": "1 hour", "retries": 0, "enquiries": 0, "settle": 1000, "ceiling": 2,
-    "ladder": [1, 1]}'::jsonb || p_changes) as c(reference text, echo bigint, currency text, since interval, retries smallint, enquiries smallint,
+  from jsonb_to_record('{"reference": "R", "echo": 5, "currency": "ZMW", "since": "1 hour", "seen": false, "retries": 0, "enquiries": 0, "settle": 1000, "ceiling": 2,
+    "ladder": [1, 1]}'::jsonb || p_changes) as c(reference text, echo bigint, currency text, since interval, seen boolean, retries integer, enquiries integer,
     settle integer, ceiling smallint, ladder integer[]),
-    outbox.judge(p_action::outbox.next_action, p_class::outbox.answer_class, c.reference, c.echo, c.currency, 5, 'ZMW', c.since, c.retries,
+    outbox.judge(p_action::outbox.next_action, p_class::outbox.answer_class, c.reference, c.echo, c.currency, 5, 'ZMW', c.since, c.seen, c.retries,
     c.enquiries, c.settle, c.ceiling, c.ladder) as j;
 end;
 select is(pg_temp.judged(c.action, c.class, c.changes::jsonb), c.expected, format('INV-015: %s answered %s %s', c.action, c.class, c.changes))
@@ -254,7 +276,11 @@ from (values
   ('ENQUIRE', 'NOT_FOUND', '{"since": "999 ms"}', 'RAIL_NOT_FOUND -> ENQUIRE'), ('ENQUIRE', 'NOT_FOUND', '{"since": null}', 'RAIL_NOT_FOUND -> ENQUIRE'),
   ('ENQUIRE', 'NOT_FOUND', '{"settle": null}', 'RAIL_NOT_FOUND -> ENQUIRE'), ('ENQUIRE', 'NOT_FOUND', '{"retries": 2}', 'FAILED RETRY_CEILING'),
   ('DISPATCH', 'NOT_FOUND', '{}', 'RAIL_NOT_FOUND -> ENQUIRE'), ('DISPATCH', 'REFUSED_BEFORE_CALL', '{}', 'VOIDED REFUSED_BEFORE_CALL'),
-  ('DISPATCH', 'RELEASED', '{}', 'RETRYABLE RELEASED -> DISPATCH'), ('ENQUIRE', 'RELEASED', '{}', 'RELEASED -> ENQUIRE')
+  ('DISPATCH', 'RELEASED', '{}', 'RETRYABLE RELEASED -> DISPATCH'), ('ENQUIRE', 'RELEASED', '{}', 'RELEASED -> ENQUIRE'),
+  ('DISPATCH', 'RELEASED', '{"seen": true}', 'RETRYABLE RELEASED -> ENQUIRE'), ('DISPATCH', 'NOT_SENT', '{"seen": true}', 'RAIL_UNCERTAIN -> ENQUIRE'),
+  ('ENQUIRE', 'NOT_FOUND', '{"seen": true}', 'RAIL_NOT_FOUND -> ENQUIRE'), ('ENQUIRE', 'REJECTED', '{"seen": true}', 'RAIL_UNCERTAIN -> ENQUIRE'),
+  ('ENQUIRE', 'REJECTED', '{"seen": true, "enquiries": 2}', 'PENDING_MANUAL ENQUIRY_EXHAUSTED'), ('ENQUIRE', 'ACCEPTED', '{"seen": true}', 'DISPATCHED'),
+  ('DISPATCH', 'REFUSED_BEFORE_CALL', '{"seen": true}', 'RAIL_UNCERTAIN -> ENQUIRE')
 ) as c(action, class, changes, expected);
 select is(outbox.wait_before_next('ENQUIRE', 'RAIL_UNCERTAIN', 0::smallint, 1, 1, 1::smallint, array[1, 2000]), interval '2 seconds', 'INV-015: the wait is the rung of the ladder');
 select is(outbox.wait_before_next('DISPATCH', 'RELEASED', 0::smallint, 1, 1, 0::smallint, null), interval '0', 'INV-015: a released item waits for nothing');
@@ -278,7 +304,8 @@ select is(outbox.ensure_partitions('payment_instructions', '2031-05-01'), 'outbo
 select throws_ok(s.statement, 'SX001', null, 'INV-014: refused: ' || s.statement)
 from (values ($$update outbox.payment_outbox_attempts set state = 'FAILED'$$), ($$delete from outbox.payment_outbox_attempts$$), ($$truncate outbox.payment_outbox_attempts$$),
   ($$update outbox.payment_instructions set amount_minor = 1$$), ($$delete from outbox.payment_instructions$$), ($$truncate outbox.payment_instructions cascade$$),
-  ($$update outbox.idempotency_ledger set idempotency_key = 'x'$$), ($$delete from outbox.idempotency_ledger$$), ($$truncate outbox.idempotency_ledger$$)) as s(statement);
+  ($$update outbox.idempotency_ledger set idempotency_key = 'x'$$), ($$delete from outbox.idempotency_ledger$$), ($$truncate outbox.idempotency_ledger$$),
+  ($$update outbox.idempotency_key_aliases set idempotency_key = 'x'$$), ($$delete from outbox.idempotency_key_aliases$$), ($$truncate outbox.idempotency_key_aliases$$)) as s(statement);
 
 select * from finish();
 rollback;

@@ -93,8 +93,8 @@ from (values
   ($$update policy.rails set retry_max = 100$$), ($$delete from policy.rail_currencies$$)) as s(statement);
 
 -- What the outbox reads
-select results_eq($$select rail, in_flight_cap, retry_max::integer from policy.list_rails() order by 1$$,
-  $$values ('backup' collate "C", 100, 1), ('sandbox', 100, 2)$$, 'INV-015: the budgets of the active rails are finite');
+select results_eq($$select rail collate "C", in_flight_cap, retry_max::integer, retired from policy.list_rails() order by 1$$,
+  $$values ('backup' collate "C", 100, 1, false), ('sandbox', 100, 2, false)$$, 'INV-015: the budgets of the active rails are finite');
 select set_has($$select participant_id, in_flight_cap from policy.list_participant_caps()$$, $$values ('ZM-BANK-A', 50)$$,
   'INV-BATCH-002: every participant has an in-flight cap');
 select is(policy.known_participants(array['ZM-BANK-B', 'NOBODY', 'ZM-BANK-A', 'ZM-BANK-B']), array['ZM-BANK-A', 'ZM-BANK-B'],
@@ -151,7 +151,9 @@ from (values
   ('a rail halt without a rail', 'RAIL', null, null, 'BOTH', 'op', 'why'), ('a global halt with a rail', 'GLOBAL', 'sandbox', null, 'BOTH', 'op', 'why'),
   ('a participant halt without one', 'PARTICIPANT', null, null, 'BOTH', 'op', 'why'), ('no direction', 'GLOBAL', null, null, null, 'op', 'why'),
   ('no operator', 'GLOBAL', null, null, 'BOTH', '', 'why'), ('no reason', 'GLOBAL', null, null, 'BOTH', 'op', null),
-  ('no scope', null, null, null, 'BOTH', 'op', 'why')) as h(what, scope, rail, participant, direction, operator, reason);
+  ('no scope', null, null, null, 'BOTH', 'op', 'why'),
+  ('a rail that no policy knows', 'RAIL', 'sandbx', null, 'BOTH', 'op', 'why'),
+  ('a participant that no policy knows', 'PARTICIPANT', null, 'ZM-BANK-Z', 'BOTH', 'op', 'why')) as h(what, scope, rail, participant, direction, operator, reason);
 create temp table set_halts as
 select h.name, policy.halt(h.scope::policy.halt_scope, h.rail, h.participant, h.direction::policy.halt_direction, 'operator-1', 'drill') as id
 from (values ('receiver', 'PARTICIPANT', null, 'ZM-BANK-B', 'RECEIVE'), ('sender', 'PARTICIPANT', null, 'ZM-BANK-A', 'SEND'),

@@ -50,7 +50,7 @@ select results_eq($$select rail_code, answer_class::text, outcome from rails.rai
   $$values ('HTTP_500' collate "C", 'UNCERTAIN', 'ENQUIRE' collate "C"), ('NOT_FOUND', 'UNCERTAIN', 'ENQUIRE'), ('ACCEPTED', 'ACCEPTED', 'ENQUIRE')$$,
   'INV-EVID-001: every exchange that ended nothing is a rail message');
 select is(m.commitment, core.commitment(array['rails.rail_messages', m.participant_id, m.message_id::text, m.outbox_id::text, m.rail, m.phase::text, m.rail_code,
-  m.rail_reference, m.answer_class::text, m.outcome, m.claimed_by, m.lease_token::text, encode(m.request_sha256, 'hex'), encode(m.response_sha256, 'hex'),
+  m.rail_reference, m.answer_class::text, m.outcome, m.claimed_by, m.lease_token::text, m.echoed_amount_minor::text, m.echoed_currency, encode(m.request_sha256, 'hex'), encode(m.response_sha256, 'hex'),
   core.epoch_us(m.recorded_at)]), 'INV-EVID-001: its commitment can be recomputed from the row') from rails.rail_messages as m limit 1;
 
 -- Batches: fences per item

@@ -19,12 +19,13 @@ insert into expected_functions values
   ('core.epoch_us(timestamp with time zone)', 'sql', 'stable', 'invoker', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.establish_cell(text,integer)', 'plpgsql', 'volatile', 'definer', 'symphony_policy_admin'),
   ('core.get_cell()', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
+  ('core.hold_cell()', 'plpgsql', 'volatile', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.list_month_partitioned()', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.list_reasons()', 'plpgsql', 'stable', 'definer', 'symphony_ingress_owner'),
   ('core.now()', 'sql', 'volatile', 'invoker', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.raise_error(text,jsonb)', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.refuse_change()', 'plpgsql', 'volatile', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner'),
-  ('core.require_read_committed()', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
+  ('core.require_session()', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.uuidv7_floor(timestamp with time zone)', 'sql', 'immutable', 'invoker', 'symphony_auditor, symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('core')$$, $$select * from expected_functions$$, 'INV-005: functions of core and exactly who may call them');
 
@@ -34,14 +35,14 @@ insert into expected_relations values
   ('cell', 'table', 'symphony_ops_owner:SELECT'),
   ('errors', 'table', ''),
   ('month_partitioned', 'table', ''),
-  ('reasons', 'table', ''),
+  ('reasons', 'table', 'symphony_evidence_owner:SELECT'),
   ('schema_migration', 'table', 'symphony_ops_owner:SELECT'),
   ('schema_repeatable', 'table', 'symphony_ops_owner:SELECT');
 select set_eq($$select relation, kind, granted from pg_temp.relations('core')$$, $$select * from expected_relations$$, 'INV-010: relations of core and exactly who may read them');
 
 create temp table expected_columns (relation text collate "C", columns text collate "C");
 insert into expected_columns values
-  ('cell', 'singleton boolean, cell_id text, epoch integer, established_at timestamp with time zone'),
+  ('cell', 'epoch integer, cell_id text, established_at timestamp with time zone'),
   ('errors', 'sqlstate text, name text, message text, hint text'),
   ('month_partitioned', 'schema_name text, table_name text, key_column text, append_only boolean, creation_order smallint'),
   ('reasons', 'reason_code text, http_status smallint, meaning text, next_action text'),
@@ -53,8 +54,7 @@ create temp table expected_constraints (relation text collate "C", name text col
 insert into expected_constraints values
   ('cell', 'cell_epoch_is_positive', 'CHECK ((epoch >= 1))'),
   ('cell', 'cell_id_is_an_identifier', 'CHECK ((cell_id ~ ''^[a-z0-9][a-z0-9-]{0,31}$''::text))'),
-  ('cell', 'cell_is_one_row', 'CHECK (singleton)'),
-  ('cell', 'cell_pkey', 'PRIMARY KEY (singleton)'),
+  ('cell', 'cell_pkey', 'PRIMARY KEY (epoch)'),
   ('errors', 'errors_name_key', 'UNIQUE (name)'),
   ('errors', 'errors_pkey', 'PRIMARY KEY (sqlstate)'),
   ('errors', 'errors_sqlstate_is_house_class', 'CHECK ((sqlstate ~ ''^S[VANCLRX][0-9]{3}$''::text))'),
@@ -72,7 +72,7 @@ select set_eq($$select relation, name, definition from pg_temp.constraints('core
 
 select is_empty($$select * from pg_temp.indexes('core')$$, 'INV-004: indexes of core besides keys');
 
-select is_empty($$select * from pg_temp.unguarded(array['core.schema_migration', 'core.schema_repeatable'],
+select is_empty($$select * from pg_temp.unguarded(array['core.cell', 'core.schema_migration', 'core.schema_repeatable'],
   'core.refuse_change()')$$,
   'INV-014: every ledger of core and every leaf refuses UPDATE, DELETE and TRUNCATE always');
 

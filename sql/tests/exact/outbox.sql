@@ -25,13 +25,13 @@ insert into expected_functions values
   ('outbox.follow_up(outbox.outcome[])', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.guard_sequence()', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.instruction_status(text,text)', 'plpgsql', 'stable', 'definer', 'symphony_ingest'),
-  ('outbox.judge(outbox.next_action,outbox.answer_class,text,bigint,text,bigint,text,interval,smallint,smallint,integer,smallint,integer[])', 'plpgsql', 'stable', 'definer', ''),
+  ('outbox.judge(outbox.next_action,outbox.answer_class,text,bigint,text,bigint,text,interval,boolean,integer,integer,integer,smallint,integer[])', 'plpgsql', 'stable', 'definer', ''),
   ('outbox.lock_participants(text[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner'),
   ('outbox.open_claim_gate(text,integer)', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.payload_sha256(text,text,text,text,bigint,text,text,text,uuid,boolean)', 'sql', 'stable', 'invoker', 'symphony_ingress_owner'),
   ('outbox.repair_expired_leases(integer)', 'plpgsql', 'volatile', 'definer', 'symphony_executor, symphony_maintainer'),
   ('outbox.report_late_answers(outbox.result[])', 'plpgsql', 'volatile', 'definer', 'symphony_rails_owner'),
-  ('outbox.wait_before_next(outbox.next_action,text,smallint,integer,integer,smallint,integer[])', 'sql', 'volatile', 'invoker', ''),
+  ('outbox.wait_before_next(outbox.next_action,text,integer,integer,integer,integer,integer[])', 'sql', 'volatile', 'invoker', ''),
   ('outbox.wake_executors()', 'plpgsql', 'volatile', 'definer', 'symphony_ingest');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('outbox')$$, $$select * from expected_functions$$, 'INV-005: functions of outbox and exactly who may call them');
 
@@ -39,6 +39,7 @@ select set_eq($$select signature, language, volatility, security, granted from p
 create temp table expected_relations (relation text collate "C", kind text collate "C", granted text collate "C");
 insert into expected_relations values
   ('claim_gate', 'table', ''),
+  ('idempotency_key_aliases', 'table', ''),
   ('idempotency_ledger', 'partitioned', 'symphony_evidence_owner:SELECT'),
   ('instruction_parties', 'partitioned', ''),
   ('participant_outbox_sequences', 'table', ''),
@@ -51,18 +52,20 @@ select set_eq($$select relation, kind, granted from pg_temp.relations('outbox')$
 create temp table expected_columns (relation text collate "C", columns text collate "C");
 insert into expected_columns values
   ('claim_gate', 'rail text, cursor_due_at timestamp with time zone, full_scan_at timestamp with time zone'),
+  ('idempotency_key_aliases', 'participant_id text, idempotency_key text, outbox_id uuid'),
   ('idempotency_ledger', 'participant_id text, instruction_id text, idempotency_key text, outbox_id uuid'),
   ('instruction_parties', 'participant_id text, outbox_id uuid, salt bytea?, parties text?, erased_at timestamp with time zone?'),
   ('participant_outbox_sequences', 'participant_id text, last_sequence_id bigint'),
   ('payment_instructions', 'participant_id text, outbox_id uuid, sequence_id bigint, attestation_id uuid, instruction_id text, idempotency_key text, rail text, currency text, amount_minor bigint, creditor_participant_id text?, end_to_end_id text?, purpose text?, uetr uuid?, requires_proxy boolean, initial_state text, payload_sha256 bytea, parties_commitment bytea, policy_version integer, limit_day date, received_at timestamp with time zone, recorded_at timestamp with time zone, commitment bytea, recorded_xid xid8, replaces_outbox_id uuid?'),
-  ('payment_outbox_attempts', 'participant_id text, outbox_id uuid, entry_no smallint, attempt_no smallint, state outbox.attempt_state, action outbox.next_action, reason_code text?, claimed_by text, lease_token uuid, rail text, rail_code text?, rail_reference text?, request_sha256 bytea?, response_sha256 bytea?, latency_us bigint?, recorded_at timestamp with time zone, commitment bytea, recorded_xid xid8'),
-  ('payment_outbox_in_flight', 'participant_id text, outbox_id uuid, sequence_id bigint, parent_attestation_id uuid, rail text, creditor_participant_id text?, currency text, amount_minor bigint, limit_day date, created_at timestamp with time zone, last_sent_at timestamp with time zone?, next_action outbox.next_action, attempt_no smallint, retries_used smallint, enquiries_used smallint, entry_no smallint, claimed_by text, claimed_at timestamp with time zone, lease_token uuid, lease_expires_at timestamp with time zone'),
-  ('payment_outbox_pending', 'participant_id text, outbox_id uuid, sequence_id bigint, parent_attestation_id uuid, rail text, creditor_participant_id text?, currency text, amount_minor bigint, limit_day date, created_at timestamp with time zone, due_at timestamp with time zone, last_sent_at timestamp with time zone?, next_action outbox.next_action, attempt_no smallint, retries_used smallint, enquiries_used smallint, entry_no smallint');
+  ('payment_outbox_attempts', 'participant_id text, outbox_id uuid, entry_no integer, attempt_no integer, state outbox.attempt_state, action outbox.next_action, reason_code text?, claimed_by text, lease_token uuid, rail text, rail_code text?, rail_reference text?, echoed_amount_minor bigint?, echoed_currency text?, request_sha256 bytea?, response_sha256 bytea?, latency_us bigint?, recorded_at timestamp with time zone, commitment bytea, recorded_xid xid8'),
+  ('payment_outbox_in_flight', 'participant_id text, outbox_id uuid, sequence_id bigint, parent_attestation_id uuid, rail text, creditor_participant_id text?, currency text, amount_minor bigint, limit_day date, created_at timestamp with time zone, last_sent_at timestamp with time zone?, next_action outbox.next_action, attempt_no integer, retries_used integer, enquiries_used integer, entry_no integer, acceptance_seen boolean, claimed_by text, claimed_at timestamp with time zone, lease_token uuid, lease_expires_at timestamp with time zone'),
+  ('payment_outbox_pending', 'participant_id text, outbox_id uuid, sequence_id bigint, parent_attestation_id uuid, rail text, creditor_participant_id text?, currency text, amount_minor bigint, limit_day date, created_at timestamp with time zone, due_at timestamp with time zone, last_sent_at timestamp with time zone?, next_action outbox.next_action, attempt_no integer, retries_used integer, enquiries_used integer, entry_no integer, acceptance_seen boolean');
 select set_eq($$select relation, columns from pg_temp.columns('outbox')$$, $$select * from expected_columns$$, 'INV-004: columns of outbox («?» may be null)');
 
 create temp table expected_constraints (relation text collate "C", name text collate "C", definition text collate "C");
 insert into expected_constraints values
   ('claim_gate', 'claim_gate_pkey', 'PRIMARY KEY (rail)'),
+  ('idempotency_key_aliases', 'idempotency_key_aliases_pkey', 'PRIMARY KEY (participant_id, idempotency_key)'),
   ('idempotency_ledger', 'idempotency_key_once_per_participant', 'UNIQUE (participant_id, idempotency_key)'),
   ('idempotency_ledger', 'idempotency_ledger_pkey', 'PRIMARY KEY (participant_id, instruction_id)'),
   ('instruction_parties', 'instruction_parties_pkey', 'PRIMARY KEY (participant_id, outbox_id)'),
@@ -77,7 +80,7 @@ insert into expected_constraints values
   ('payment_instructions', 'instruction_key_is_an_identifier', 'CHECK (((idempotency_key !~ ''[^A-Za-z0-9._:/+-]''::text) AND ((length(idempotency_key) >= 1) AND (length(idempotency_key) <= 64))))'),
   ('payment_instructions', 'instruction_participant_is_an_identifier', 'CHECK (((participant_id !~ ''[^A-Z0-9._-]''::text) AND ((length(participant_id) >= 1) AND (length(participant_id) <= 32))))'),
   ('payment_instructions', 'instruction_sequence_is_positive', 'CHECK ((sequence_id > 0))'),
-  ('payment_instructions', 'instruction_texts_are_bounded', 'CHECK (((length(end_to_end_id) <= 35) AND (length(purpose) <= 4) AND (length(creditor_participant_id) <= 32) AND (length(rail) <= 32)))'),
+  ('payment_instructions', 'instruction_texts_are_bounded', 'CHECK (((length(end_to_end_id) <= 35) AND (end_to_end_id !~ ''[^ -~]''::text) AND (length(purpose) <= 4) AND (length(creditor_participant_id) <= 32) AND (length(rail) <= 32)))'),
   ('payment_instructions', 'payment_instructions_participant_id_attestation_id_fkey', 'FOREIGN KEY (participant_id, attestation_id) REFERENCES ingress.ingress_attestations(participant_id, attestation_id)'),
   ('payment_instructions', 'payment_instructions_participant_id_attestation_id_fkey_1', 'FOREIGN KEY (participant_id, attestation_id) REFERENCES ingress.ingress_attestations_202611(participant_id, attestation_id)'),
   ('payment_instructions', 'payment_instructions_participant_id_attestation_id_fkey_2', 'FOREIGN KEY (participant_id, attestation_id) REFERENCES ingress.ingress_attestations_202612(participant_id, attestation_id)'),
@@ -96,6 +99,8 @@ insert into expected_constraints values
   ('payment_outbox_attempts', 'payment_outbox_attempts_reason_code_fkey', 'FOREIGN KEY (reason_code) REFERENCES core.reasons(reason_code)'),
   ('payment_outbox_in_flight', 'in_flight_lease_ends_after_claim', 'CHECK ((lease_expires_at > claimed_at))'),
   ('payment_outbox_in_flight', 'payment_outbox_in_flight_pkey', 'PRIMARY KEY (participant_id, outbox_id)'),
+  ('payment_outbox_attempts', 'attempt_rail_words_are_codes', 'CHECK (((length(rail_code) <= 64) AND (rail_code !~ ''[^A-Za-z0-9._:/+-]''::text) AND (length(rail_reference) <= 64) AND (rail_reference !~ ''[^A-Za-z0-9._:/+-]''::text) AND (length(echoed_currency) <= 3)))'),
+  ('payment_outbox_pending', 'pending_accepted_is_not_sent_again', 'CHECK (((next_action = ''ENQUIRE''::outbox.next_action) OR (NOT acceptance_seen)))'),
   ('payment_outbox_pending', 'pending_due_not_before_created', 'CHECK ((due_at >= created_at))'),
   ('payment_outbox_pending', 'pending_enquiry_follows_a_send', 'CHECK (((next_action = ''DISPATCH''::outbox.next_action) OR (last_sent_at IS NOT NULL)))'),
   ('payment_outbox_pending', 'pending_sequence_once', 'PRIMARY KEY (participant_id, sequence_id)');
@@ -107,7 +112,7 @@ insert into expected_indexes values
   ('ux_attempts_one_terminal_per_outbox', 'CREATE UNIQUE INDEX ux_attempts_one_terminal_per_outbox ON ONLY outbox.payment_outbox_attempts USING btree (participant_id, outbox_id) WHERE (state = ANY (ARRAY[''DISPATCHED''::outbox.attempt_state, ''FAILED''::outbox.attempt_state, ''VOIDED''::outbox.attempt_state, ''PENDING_MANUAL''::outbox.attempt_state]))');
 select set_eq($$select name, definition from pg_temp.indexes('outbox')$$, $$select * from expected_indexes$$, 'INV-004: indexes of outbox besides keys');
 
-select is_empty($$select * from pg_temp.unguarded(array['outbox.payment_instructions', 'outbox.payment_outbox_attempts', 'outbox.idempotency_ledger', 'outbox.participant_outbox_sequences'],
+select is_empty($$select * from pg_temp.unguarded(array['outbox.payment_instructions', 'outbox.payment_outbox_attempts', 'outbox.idempotency_ledger', 'outbox.idempotency_key_aliases', 'outbox.participant_outbox_sequences'],
   'outbox.guard_sequence()')$$,
   'INV-014: every ledger of outbox and every leaf refuses UPDATE, DELETE and TRUNCATE always');
 
@@ -125,9 +130,13 @@ select set_eq($$select e.enumlabel::text from pg_enum as e where e.enumtypid = '
   array['DISPATCHING', 'RETRYABLE', 'ZOMBIE_REQUEUE', 'DISPATCHED', 'FAILED', 'VOIDED', 'PENDING_MANUAL'],
   'INV-OUTBOX-02: the attempt states are these seven');
 select set_eq($$select c.relname::text from pg_class as c where c.relnamespace = 'outbox'::regnamespace
-    and c.relkind = 'r' and array_to_string(c.reloptions, ' ') like '%autovacuum_vacuum_threshold%'$$,
+    and c.relkind = 'r' and not c.relispartition and array_to_string(c.reloptions, ' ') like '%autovacuum_vacuum_threshold%'$$,
   array['claim_gate', 'participant_outbox_sequences', 'payment_outbox_in_flight', 'payment_outbox_pending'],
   'INV-PERF-001: the hot tables have their own autovacuum settings');
+select is_empty($$select i.inhrelid::regclass from pg_inherits as i join pg_class as c on c.oid = i.inhrelid
+  where i.inhparent = 'outbox.instruction_parties'::regclass
+    and not coalesce('autovacuum_vacuum_threshold=50' = any (c.reloptions) and 'autovacuum_vacuum_scale_factor=0' = any (c.reloptions), false)$$,
+  'INV-LEAK-001: what was erased is vacuumed away soon from every leaf of the parties');
 select is(partcount, 8::bigint, 'INV-011: the idempotency ledger has 8 hash partitions')
 from (select count(*) as partcount from pg_inherits where inhparent = 'outbox.idempotency_ledger'::regclass) as p;
 

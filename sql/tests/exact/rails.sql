@@ -23,18 +23,19 @@ select set_eq($$select signature, language, volatility, security, granted from p
 create temp table expected_relations (relation text collate "C", kind text collate "C", granted text collate "C");
 insert into expected_relations values
   ('rail_messages', 'partitioned', 'symphony_evidence_owner:SELECT'),
-  ('response_classes', 'table', '');
+  ('response_classes', 'table', 'symphony_evidence_owner:SELECT');
 select set_eq($$select relation, kind, granted from pg_temp.relations('rails')$$, $$select * from expected_relations$$, 'INV-010: relations of rails and exactly who may read them');
 
 create temp table expected_columns (relation text collate "C", columns text collate "C");
 insert into expected_columns values
-  ('rail_messages', 'participant_id text, message_id uuid, outbox_id uuid, rail text, phase rails.phase, rail_code text, rail_reference text?, answer_class outbox.answer_class, outcome text, claimed_by text, lease_token uuid, request_sha256 bytea?, response_sha256 bytea?, latency_us bigint?, recorded_at timestamp with time zone, commitment bytea, recorded_xid xid8'),
+  ('rail_messages', 'participant_id text, message_id uuid, outbox_id uuid, rail text, phase rails.phase, rail_code text, rail_reference text?, answer_class outbox.answer_class, outcome text, claimed_by text, lease_token uuid, echoed_amount_minor bigint?, echoed_currency text?, request_sha256 bytea?, response_sha256 bytea?, latency_us bigint?, recorded_at timestamp with time zone, commitment bytea, recorded_xid xid8'),
   ('response_classes', 'rail text, version integer, phase rails.phase, rail_code text, answer_class outbox.answer_class, meaning text, owner text, published_by text, published_at timestamp with time zone');
 select set_eq($$select relation, columns from pg_temp.columns('rails')$$, $$select * from expected_columns$$, 'INV-004: columns of rails («?» may be null)');
 
 create temp table expected_constraints (relation text collate "C", name text collate "C", definition text collate "C");
 insert into expected_constraints values
   ('rail_messages', 'rail_message_commitment_is_sha256', 'CHECK ((octet_length(commitment) = 32))'),
+  ('rail_messages', 'rail_message_words_are_codes', 'CHECK (((length(rail_code) <= 64) AND (rail_code !~ ''[^A-Za-z0-9._:/+-]''::text) AND (length(rail_reference) <= 64) AND (rail_reference !~ ''[^A-Za-z0-9._:/+-]''::text) AND (length(echoed_currency) <= 3)))'),
   ('rail_messages', 'rail_messages_pkey', 'PRIMARY KEY (participant_id, message_id)'),
   ('response_classes', 'response_class_belongs_to_its_phase', 'CHECK (
 CASE phase
