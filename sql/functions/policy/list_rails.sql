@@ -20,4 +20,4 @@ alter function policy.list_rails() owner to symphony_policy_owner;
 revoke all on function policy.list_rails() from public;
 comment on function policy.list_rails() is
 $$Budgets of the rails: those of the ACTIVE policy, and as retired those that only an earlier version had. A retired rail is sent nothing, but its uncertain payments are still enquired about.
-Callers: outbox.open_claim_gate, outbox.complete_outbox_attempts, outbox.repair_expired_leases.complete_outbox_attempts. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: outbox.open_claim_gate, outbox.complete_outbox_attempts, outbox.repair_expired_leases. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
