@@ -75,7 +75,7 @@ async def test_a_notify_wakes_an_idle_worker_long_before_its_poll(
 async def test_a_lost_notify_is_found_by_the_poll(
     cell: str, connection: Connection, rail: SandboxProcess, books: Books
 ) -> None:
-    with WorkerProcess(cell, rail.base_url, "--poll-ms", "400") as worker:
+    with WorkerProcess(cell, rail.base_url, "--poll-ms", "250") as worker:
         await asyncio.sleep(1.2)
         for _ in range(3):
             await accept(connection, 1, wake=False)
@@ -86,7 +86,7 @@ async def test_a_lost_notify_is_found_by_the_poll(
             " from outbox.payment_instructions as i join outbox.payment_outbox_attempts as a"
             " using (participant_id, outbox_id) where a.state = 'DISPATCHING' and i.outbox_id > %s"
         )
-        assert books.number(query, books.since) < 400 + 350, "poll interval, and a moment for a busy machine"
+        assert books.number(query, books.since) < 250 + 150, "poll interval, and a moment for a busy machine"
 
 
 async def test_the_listener_comes_back_after_its_session_is_ended(
