@@ -13,6 +13,8 @@ _COMMANDS = {
     "cell": "symphony.cell_command:cell",
     "db": "symphony.postgres_command:db",
     "demo": "symphony.demo.command:demo",
+    "evidence": "gates.evidence_command:evidence",
+    "gate": "gates.command:gate",
     "ingress": "symphony.ingress.command:ingress",
     "logins": "symphony.logins_command:logins",
     "maintain": "symphony.maintenance_command:maintain",

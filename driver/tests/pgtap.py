@@ -17,6 +17,9 @@ from tests.cluster import Cluster
 ROOT = Path(__file__).resolve().parents[2]
 PG_PROVE = ROOT / ".cache" / "pg_prove" / "usr"
 _TOTAL = re.compile(r"^Files=\d+, Tests=(\d+)", re.MULTILINE)
+_ASSERTION = re.compile(
+    r"^(?P<not>not )?ok \d+ - (?P<what>.*?)(?P<directive> # (?:TODO|SKIP)\b.*)?\n", re.MULTILINE | re.I
+)
 _TROUBLED = re.compile(r"^\S.*\(Wstat: .*Tests: \d+ Failed: (\d+)\)", re.MULTILINE)
 
 
@@ -34,8 +37,20 @@ def counts(output: str, *, succeeded: bool) -> tuple[int, int]:
     return max(passed, 0), failed if succeeded else max(failed, 1)
 
 
-def prove(server: Server, database: str, files: list[Path]) -> tuple[int, int]:
-    """Run the files, two at a time, and return (passed, failed)."""
+def assertions(output: str) -> list[tuple[str, bool]]:
+    """Return (description, passed) of every assertion, in order; one to do or skipped has not passed."""
+    return [(found["what"], found["not"] is None and not found["directive"]) for found in _ASSERTION.finditer(output)]
+
+
+def _summary(output: str) -> str:
+    """Keep what prove itself says and what failed, without the lines of what passed."""
+    lines = output.splitlines(keepends=True)
+    begin = next((n for n, line in enumerate(lines) if line.startswith(("All tests", "Test Summary"))), 0)
+    return "".join(line for n, line in enumerate(lines) if n >= begin or line.startswith(("not ok", "#", "psql:")))
+
+
+def prove(server: Server, database: str, files: list[Path], *, tap: Path | None = None) -> tuple[int, int]:
+    """Run the files, two at a time, and return (passed, failed); `tap` gets every line they said."""
     environment = {**os.environ, **server.environment(database), "PGOPTIONS": "-c search_path=tap,public"}
     program = "pg_prove"
     if (PG_PROVE / "bin" / "pg_prove").exists():
@@ -43,6 +58,7 @@ def prove(server: Server, database: str, files: list[Path]) -> tuple[int, int]:
         environment["PERL5LIB"] = str(PG_PROVE / "share" / "perl5")
     command = [
         program,
+        "--verbose",
         "--jobs",
         "2",
         "--psql-bin",
@@ -50,7 +66,9 @@ def prove(server: Server, database: str, files: list[Path]) -> tuple[int, int]:
         *(os.path.relpath(file, ROOT) for file in files),
     ]
     done = subprocess.run(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    print(done.stdout, end="", flush=True)
+    if tap is not None:
+        tap.write_text(done.stdout, encoding="utf-8")
+    print(_summary(done.stdout), end="", flush=True)
     return counts(done.stdout, succeeded=done.returncode == 0)
 
 
@@ -58,6 +76,7 @@ def main() -> int:
     """Run everything under sql/tests, or the files named; the last line counts what passed and failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("paths", nargs="*", type=Path, default=[ROOT / "sql" / "tests"])
+    parser.add_argument("--tap", type=Path, help="write every line of the tests to this file")
     parser.add_argument("--counts", type=Path, help="append 'passed failed' to this file")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the server is stopped too
@@ -69,7 +88,9 @@ def main() -> int:
         cluster = Cluster()
         try:
             cluster.start()
-            passed, failed = prove(cluster.server, cluster.clone(), files)
+            database = cluster.clone()
+            passed, failed = prove(cluster.server, database, files, tap=arguments.tap)
+            cluster.drop(database)
         except OperatorError as error:
             print(error, file=sys.stderr)
             failed += 1

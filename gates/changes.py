@@ -1,0 +1,84 @@
+""".github/changes: every change to what runs is recorded: by whom, with what, verified how, taken back how."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+
+from gates import manifest, yaml_documents
+from gates.anchors import git
+from gates.gate import Gate, NotApplicable
+from gates.site import Site
+
+_WATCHED = (
+    "sql/migrations",
+    "sql/functions",
+    "sql/grants.sql",
+    "driver/symphony",
+    "gates",
+    "scripts",
+    ".github/workflows",
+)
+_RECORDS = ".github/changes/"
+
+
+def change_gates() -> list[Gate]:
+    """Return the gates over change records."""
+    return [
+        Gate(
+            id="X05",
+            title="every change record is complete and names invariants there are",
+            invariants=("INV-EVID-001",),
+            remedy="complete the record (gates/changes.schema.json)",
+            look=_incomplete,
+            needs_database=False,
+        ),
+        Gate(
+            id="X06",
+            title="what changed since the base (SYMPHONY_CHANGE_BASE, else the previous release) has a change record",
+            invariants=("INV-EVID-001",),
+            remedy="add .github/changes/<id>.yml",
+            look=_unrecorded,
+            needs_database=False,
+        ),
+    ]
+
+
+def _incomplete(site: Site) -> Iterator[tuple[str, str]]:
+    known = manifest.load(site.root).ids()
+    for path in sorted((site.root / _RECORDS).glob("*")):
+        name = path.relative_to(site.root).as_posix()
+        if path.suffix != ".yml":
+            yield name, "records are .yml files"
+            continue
+        try:
+            record = yaml_documents.read(path, schema="changes.schema.json")
+        except yaml_documents.InvalidDocument as error:
+            yield name, str(error)
+            continue
+        if record["id"] != path.stem:
+            yield name, f"it holds {record['id']}"
+        for unknown in sorted(set(record["invariants"]) - set(known)):
+            yield name, f"{unknown} is no invariant"
+
+
+def _unrecorded(site: Site) -> Iterator[tuple[str, str]]:
+    base = os.environ.get("SYMPHONY_CHANGE_BASE") or _previous_release(site)
+    commit = git(site.root, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}").strip()
+    changed = git(site.root, "diff", "--name-only", commit).splitlines()
+    changed += git(site.root, "ls-files", "--others", "--exclude-standard").splitlines()
+    watched = [path for path in changed if path.startswith(_WATCHED)]
+    recorded = any(path.startswith(_RECORDS) and path.endswith(".yml") for path in changed)
+    if watched and not recorded:
+        yield watched[0], f"{len(watched)} watched files changed since {base[:12]}, and no record was added or changed"
+
+
+def _previous_release(site: Site) -> str:
+    try:
+        release = json.loads((site.root / "release.json").read_text(encoding="utf-8"))
+    except OSError:
+        release = {}
+    if not release.get("previous"):
+        raise NotApplicable("release.json names no previous release")
+    return str(release["previous"]["commit"])
