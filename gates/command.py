@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+import psycopg
 
 from gates import anchors, evidence, exceptions, fingerprint, manifest, proofs
 from gates.gate import Gate, Result, run
@@ -129,7 +130,7 @@ def _enforcers(site: Site, invariants: Sequence[manifest.Invariant]) -> dict[str
     names = {name for invariant in invariants for name in invariant.enforced_by}
     try:
         return dict(manifest.located(site, names))
-    except SymphonyError:
+    except (SymphonyError, psycopg.Error):
         return dict.fromkeys(names)
 
 
@@ -137,7 +138,7 @@ def _fingerprint(site: Site) -> str | None:
     try:
         with site.session() as connection:
             return fingerprint.take(connection).sha256
-    except SymphonyError:
+    except (SymphonyError, psycopg.Error):
         return None
 
 
