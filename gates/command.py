@@ -15,9 +15,10 @@ import click
 import psycopg
 
 from gates import anchors, evidence, exceptions, fingerprint, manifest, proofs
+from gates.databases import built
 from gates.gate import Gate, Result, run
 from gates.registry import all_gates
-from gates.site import Site
+from gates.site import ROOT, Site
 from symphony.errors import SymphonyError
 from symphony.operator_error import OperatorError, reported
 from symphony.postgres_throwaway import PGTAP, Cluster
@@ -91,7 +92,9 @@ def _site(database_url: str | None, *, no_server: bool) -> Iterator[Site]:
     cluster = Cluster()
     try:
         cluster.start()
-        yield Site(database_url=cluster.server.url(cluster.clone()), cluster=cluster)
+        # Not a clone of the template: what CREATE DATABASE ... TEMPLATE loses would look like the files' doing.
+        with built(cluster, ROOT / "sql") as url:
+            yield Site(database_url=url, cluster=cluster)
     finally:
         cluster.stop()
 

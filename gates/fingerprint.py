@@ -90,7 +90,7 @@ def take(connection: Connection[TupleRow]) -> Fingerprint:
         rows = connection.execute(QUERY.read_bytes()).fetchall()
         lines = set(_folded(rows))
         readable = connection.execute(_MAY_READ_FILES).fetchone()
-        unseen = ()
+        unseen: tuple[str, ...] = ()
         if readable and readable[0]:
             changed = connection.execute(_FILES, (list(_PROMISES),)).fetchall()
             lines |= {f"server setting {name} {value}" for name, value in changed}
@@ -109,7 +109,7 @@ def _folded(rows: Iterable[tuple[str | None, str | None, str]]) -> Iterator[str]
             yield flat
         else:
             leaves[parent][leaf].add(flat.replace(leaf, f"{parent}_<month>"))
-    for parent, shapes in leaves.items():
+    for shapes in leaves.values():
         counted = Counter(frozenset(lines) for lines in shapes.values())
         usual = min(counted, key=lambda shape: (-counted[shape], sorted(shape)))
         yield from usual

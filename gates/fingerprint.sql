@@ -290,7 +290,7 @@ objects (parent, leaf, classid, objid, subid, kind, identity, details, owner, ac
   join roles as n on n.oid = x.defaclrole
 
   union all
-  -- The database's name and its owner's are the installation's.
+  -- The database's name, its owner's name and who may connect are the installation's.
   select null, null, null, null, 0, 'database', 'this', pg_encoding_to_char(x.encoding), x.datdba, coalesce(x.datacl, acldefault('d', x.datdba))
   from pg_database as x
   where x.datname = current_database()
@@ -335,6 +335,7 @@ select o.parent, o.leaf,
           || string_agg(e.privilege_type || case when e.is_grantable then '*' else '' end, ',' order by e.privilege_type collate "C") as line
         from aclexplode(o.acl) as e
         left join roles as h on h.oid = e.grantee
+        where o.kind <> 'database' or e.privilege_type <> 'CONNECT'
         group by e.grantee, h.name) as g) || '}' end,
     'comment=' || md5(coalesce(d.description, s.description))) as line
 from objects as o

@@ -58,6 +58,7 @@ grant usage on schema outbox to symphony_ingress_owner, symphony_rails_owner, sy
   symphony_ingest, symphony_executor, symphony_maintainer, symphony_operator;
 grant usage on schema ingress to symphony_ingest, symphony_ops_owner, symphony_evidence_owner;
 grant usage on schema rails to symphony_executor, symphony_policy_admin, symphony_ops_owner, symphony_evidence_owner;
+grant usage on schema routing to symphony_router, symphony_operator, symphony_policy_admin, symphony_evidence_owner;
 grant usage on schema ops to symphony_maintainer;
 
 -- 4. Contexts: a cross-context effect is an EXECUTE grant.
@@ -69,7 +70,7 @@ grant execute on function core.now(), core.epoch_us(timestamptz), core.commitmen
   symphony_rails_owner, symphony_routing_owner, symphony_ops_owner;
 grant execute on function core.list_reasons() to symphony_ingress_owner;
 grant execute on function core.refuse_change()
-  to symphony_evidence_owner, symphony_policy_owner, symphony_outbox_owner, symphony_ingress_owner, symphony_rails_owner;
+  to symphony_evidence_owner, symphony_policy_owner, symphony_outbox_owner, symphony_ingress_owner, symphony_rails_owner, symphony_routing_owner;
 grant execute on function evidence.record_event(text, text, jsonb, text, uuid), evidence.open_cases(evidence.new_case[])
   to symphony_policy_owner, symphony_outbox_owner, symphony_rails_owner;
 grant execute on function evidence.has_open_case(text, uuid) to symphony_outbox_owner;
@@ -89,6 +90,7 @@ grant usage on schema ingress to symphony_outbox_owner;
 grant execute on function ingress.find_accepted(text, uuid, text) to symphony_outbox_owner;
 grant execute on function ingress.ensure_partitions(text, date), outbox.ensure_partitions(text, date),
   rails.ensure_partitions(text, date), evidence.ensure_partitions(text, date) to symphony_ops_owner;
+grant execute on function evidence.record_event(text, text, jsonb, text, uuid) to symphony_ops_owner;
 
 -- 5. Capabilities: EXECUTE on named functions, nothing on tables.
 grant execute on function ingress.accept(ingress.item[]), outbox.wake_executors(), outbox.instruction_status(text, text),
@@ -107,20 +109,27 @@ grant execute on function policy.propose(jsonb, text), policy.activate(integer, 
   rails.publish_response_classes(jsonb, text), policy.get_active()
   to symphony_policy_admin;
 grant execute on function ops.ensure_partitions(integer), ops.health(), ops.get_status(), ops.list_applied_files(),
-  outbox.repair_expired_leases(integer)
+  ops.record_drift(bytea, bytea, integer, text), outbox.repair_expired_leases(integer)
   to symphony_maintainer;
+grant execute on function routing.record_health(routing.health_sample_input[]), routing.evaluate(text), routing.get_current() to symphony_router;
+grant execute on function routing.begin_canary(routing.colour, text, text), routing.override(integer, text, text, interval),
+  routing.lift_override(text, text), routing.get_current()
+  to symphony_operator;
+grant execute on function routing.publish_rules(jsonb, text, text) to symphony_policy_admin;
 grant execute on function core.uuidv7_floor(timestamptz) to symphony_auditor;
 
 -- 6. Auditors read views; operators read the cases they decide.
 grant select on evidence.instruction_timeline, evidence.outcomes, evidence.refusals, evidence.attestations, evidence.instructions,
   evidence.attempts, evidence.rail_messages, evidence.events, evidence.case_ledger, evidence.decision_ledger, evidence.case_list,
-  evidence.policy_history, evidence.halt_history, evidence.response_classes, evidence.reason_register
+  evidence.policy_history, evidence.halt_history, evidence.response_classes, evidence.reason_register, evidence.routing_decisions,
+  evidence.routing_rules
   to symphony_auditor;
 grant select on evidence.case_list, evidence.reason_register to symphony_operator;
 
 -- 7. The views' owner and the watch read the ledgers; they are NOLOGIN and reachable by no capability.
 grant select on ingress.ingress_attestations, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,
-  rails.rail_messages, rails.response_classes, core.reasons, policy.policy_versions, policy.halts to symphony_evidence_owner;
+  rails.rail_messages, rails.response_classes, core.reasons, policy.policy_versions, policy.halts,
+  routing.routing_decisions, routing.rules to symphony_evidence_owner;
 grant select on outbox.payment_outbox_pending, outbox.payment_outbox_in_flight, evidence.cases, evidence.case_decisions,
-  core.cell, core.schema_migration, core.schema_repeatable
+  evidence.evidence_events, core.cell, core.schema_migration, core.schema_repeatable
   to symphony_ops_owner;

@@ -32,7 +32,7 @@ class MetricSpec(NamedTuple):
     help: str
 
 
-# Kept by the processes themselves (ingress, worker, maintain).
+# Kept by the processes themselves (ingress, worker, maintain, route).
 _PROCESS: Final[dict[str, MetricSpec]] = {
     "batch_size": MetricSpec("histogram", ("point",), "Items in one flushed batch (count)."),
     "flush_latency_seconds": MetricSpec(
@@ -68,6 +68,16 @@ _PROCESS: Final[dict[str, MetricSpec]] = {
     "health_read_timestamp_seconds": MetricSpec(
         "gauge", (), "When ops.health last answered (Unix time in seconds; 0 means never)."
     ),
+    "routing_weight": MetricSpec(
+        "gauge", ("colour",), "Share of the traffic at HAProxy, as read back from it (count: percent of all requests)."
+    ),
+    "routing_mode": MetricSpec("gauge", (), "Mode of routing (code: 0 normal, 1 fallback active, 2 cooldown)."),
+    "routing_applied_timestamp_seconds": MetricSpec(
+        "gauge",
+        (),
+        "When HAProxy was last seen to have the weights decided (Unix time in seconds; 0 means never).",
+    ),
+    "haproxy_errors_total": MetricSpec("counter", (), "Exchanges with HAProxy's runtime socket that failed (count)."),
 }
 # What only the database knows: read by `symphony maintain` from ops.health().
 _DATABASE: Final[dict[str, MetricSpec]] = {
@@ -91,6 +101,9 @@ _DATABASE: Final[dict[str, MetricSpec]] = {
     ),
     "partitions_ahead_months": MetricSpec(
         "gauge", ("table",), "Whole months for which partitions already exist (months)."
+    ),
+    "drift_status": MetricSpec(
+        "gauge", (), "The last drift check of the past two days (code: 0 as released, 1 drift, -1 none)."
     ),
 }
 CATALOGUE: Final[dict[str, MetricSpec]] = _PROCESS | _DATABASE
@@ -132,7 +145,7 @@ class Metrics:
     """Every metric of one process; made once at start and passed in.
 
     Attributes carry the exported names. The points of `batch_size`, `flush_latency_seconds` and
-    `database_errors_total` are ingest, claim, completion, repair (and maintain for errors).
+    `database_errors_total` are ingest, claim, completion, repair (and maintain, route for errors).
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -156,6 +169,10 @@ class Metrics:
         self.maintenance_runs_total = self._counter("maintenance_runs_total")
         self.partitions_added_total = self._counter("partitions_added_total")
         self.health_read_timestamp_seconds = self._gauge("health_read_timestamp_seconds")
+        self.routing_weight = self._gauge("routing_weight")
+        self.routing_mode = self._gauge("routing_mode")
+        self.routing_applied_timestamp_seconds = self._gauge("routing_applied_timestamp_seconds")
+        self.haproxy_errors_total = self._counter("haproxy_errors_total")
         self._database = _DatabaseCollector()
         self.registry.register(self._database)
         ProcessCollector(registry=self.registry)

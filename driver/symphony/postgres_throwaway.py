@@ -83,7 +83,7 @@ class Cluster:
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = directory or throwaway_directory()
         # One minute between autovacuum's rounds: the databases of a run are many and short-lived.
-        settings = {"shared_buffers": "128MB", "max_wal_size": "1GB", "autovacuum_naptime": "1min", "track_functions": "all"}
+        settings = {"shared_buffers": "128MB", "max_wal_size": "1GB", "autovacuum_naptime": "1min"}
         with self._alone():
             port = self.directory / "port"
             if not port.exists():
@@ -94,7 +94,7 @@ class Cluster:
             if (self.directory / "pgtap").is_dir():
                 settings["extension_control_path"] = f"{self.directory / 'pgtap'}:$system"
             self.server = Server(self.directory / "data", int(port.read_text(encoding="ascii")), settings=settings)
-        self._names = (f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{n}" for n in itertools.count(1))
+        self._numbers = itertools.count(1)
 
     def start(self) -> None:
         """Start the server unless it runs; the template is made by the first clone."""
@@ -110,7 +110,7 @@ class Cluster:
 
     def empty(self) -> str:
         """Create an empty database and return its name."""
-        name = next(self._names)
+        name = self._next_name()
         self.server.create_database(name)
         return name
 
@@ -121,12 +121,15 @@ class Cluster:
             OperatorError: what symphony migrate raises, when sql/ does not apply.
         """
         self.make_template()
-        name = next(self._names)
+        name = self._next_name()
         with psycopg.connect(self.server.url("postgres"), autocommit=True) as connection:
             connection.execute(f"create database {name} template {TEMPLATE}".encode())
             # What grants.sql takes from PUBLIC on the database itself, a copy would have again.
             connection.execute(f"revoke create, temporary on database {name} from public".encode())
         return name
+
+    def _next_name(self) -> str:
+        return f"test_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(self._numbers)}"
 
     def drop(self, name: str) -> None:
         """Drop a database, ending the sessions in it; what they called goes to the file that SYMPHONY_CALLS names."""
@@ -136,7 +139,7 @@ class Cluster:
             connection.execute(f"drop database {name} with (force)".encode())
 
     def _record_calls(self, name: str, calls: Path) -> None:
-        """Append a line «schema.name digest of the definition» for every function of ours that was called (gate B20)."""
+        """Append «schema.name digest of the definition» for every function of ours that was called (gate B20)."""
         with psycopg.connect(self.server.url(name), autocommit=True, options="-c search_path=pg_catalog") as connection:
             connection.execute(_END_SESSIONS)  # a session reports its last calls when it ends
             lines = [f"{function} {digest}\n" for function, digest in connection.execute(_CALLED)]

@@ -21,7 +21,7 @@ LEDGERS = (
     "outbox.idempotency_ledger", "rails.rail_messages", "rails.response_classes", "evidence.evidence_events",
     "evidence.cases", "evidence.case_decisions", "policy.halts", "policy.participants", "policy.participant_rails",
     "policy.participant_limits", "policy.rails", "policy.rail_currencies", "policy.policy_versions",
-    "core.schema_migration", "core.schema_repeatable",
+    "core.schema_migration", "core.schema_repeatable", "routing.routing_decisions", "routing.rules",
 )  # fmt: skip
 REFERENCED = "0A000"  # TRUNCATE of a table that a foreign key refers to is refused before any trigger
 MODES = ("origin", "replica")
@@ -39,6 +39,7 @@ async def fill(url: str) -> None:
         await asyncio.sleep(0.05)
         await complete(connection, await claim(connection), "TIMEOUT")
         await api.policy.halt(connection, scope="RAIL", rail="sandbox", operator="test", reason="test")
+        await api.routing.override(connection, blue_weight_pct=50, operator="test", reason="test", duration_ms=60_000)
         await connection.execute(
             "select evidence.decide_case(c.participant_id, c.case_id, 'EXECUTED', 'a', 'b', 'seen')"
             " from evidence.cases as c limit 1"

@@ -2,19 +2,19 @@
 -- invariants: INV-005, INV-010
 -- severity: error
 -- remedy: alter ... owner to symphony_<context>_owner in the object's file, or in a new migration
--- Exceptions: the runner's two ledgers and free-standing types may belong to a superuser, for migrations are run by one and
--- its name varies. A type's owner can do nothing to a row; the ledgers are append-only by trigger (C24).
+-- Exception: the runner's two ledgers may belong to a superuser, for migrations are run by one and its name varies; they
+-- are append-only by trigger (C24).
 select o.identity, format('belongs to %s, its schema to %s', pg_get_userbyid(o.owner), pg_get_userbyid(n.nspowner))
 from (
   select p.oid::regprocedure::text as identity, p.pronamespace as namespace, p.proowner as owner, false as may_be_superusers
   from pg_catalog.pg_proc as p
   union all
   select c.oid::regclass::text, c.relnamespace, c.relowner,
-    c.relkind = 'c' or c.oid in (to_regclass('core.schema_migration'), to_regclass('core.schema_repeatable'))
+    c.oid in (to_regclass('core.schema_migration'), to_regclass('core.schema_repeatable'))
   from pg_catalog.pg_class as c where c.relkind not in ('i', 'I')
   union all
   -- Array, multirange and row types follow what they are made for.
-  select t.oid::regtype::text, t.typnamespace, t.typowner, true
+  select t.oid::regtype::text, t.typnamespace, t.typowner, false
   from pg_catalog.pg_type as t where t.typtype in ('e', 'd', 'r', 'b') and t.typcategory <> 'A'
 ) as o
 join pg_catalog.pg_namespace as n on n.oid = o.namespace and pg_get_userbyid(n.nspowner) ~ '^symphony_[a-z]+_owner$'

@@ -12,7 +12,9 @@ with changing(name, reason) as (values
   ('outbox.instruction_parties', 'erasable: the only personal data'),
   ('outbox.payment_outbox_pending', 'hot: the queue'),
   ('outbox.payment_outbox_in_flight', 'hot: the leases'),
-  ('outbox.claim_gate', 'hot: the claim cursor')
+  ('outbox.claim_gate', 'hot: the claim cursor'),
+  ('routing.current', 'the one row that says where traffic goes; every move is a decision in the ledger'),
+  ('routing.health_samples', 'hot: pruned; what decided is copied into the decision')
 ), guarded(name, function) as (values
   -- These change in one documented way, which their own guard enforces.
   ('policy.policy_versions', 'policy.guard_version'),
@@ -31,4 +33,8 @@ where c.relkind in ('r', 'p')
     select from pg_catalog.pg_trigger as t
     where t.tgrelid = c.oid and t.tgenabled = 'A' and t.tgtype & (1 | 2 | e.bit) = (1 | 2 | e.bit)
       and t.tgqual is null and t.tgattr = ''::int2vector
-      and t.tgfoid = to_regproc(coalesce(g.function, 'core.refuse_change')));
+      and t.tgfoid = to_regproc(coalesce(g.function, 'core.refuse_change')))
+union all
+select m.name, 'is named in this gate and does not exist: a later table of that name would be excused'
+from (select c.name from changing as c union all select g.name from guarded as g) as m
+where to_regclass(m.name) is null;

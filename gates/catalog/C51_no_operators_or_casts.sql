@@ -22,9 +22,7 @@ from (
 ) as o
 join pg_catalog.pg_namespace as n on n.oid = o.namespace and pg_get_userbyid(n.nspowner) ~ '^symphony_[a-z]+_owner$'
 union all
+-- Any cast that PostgreSQL did not bring: one between its own types changes our expressions too. Its own oids end at 16383.
 select format('cast from %s to %s', k.castsource::regtype, k.casttarget::regtype), 'exists'
 from pg_catalog.pg_cast as k
-where exists (
-  select from pg_catalog.pg_type as t
-  join pg_catalog.pg_namespace as n on n.oid = t.typnamespace and pg_get_userbyid(n.nspowner) ~ '^symphony_[a-z]+_owner$'
-  where t.oid in (k.castsource, k.casttarget));
+where k.oid >= 16384;

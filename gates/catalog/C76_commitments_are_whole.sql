@@ -21,4 +21,4 @@ where c.relkind in ('r', 'p') and w.found
   and (a.attnum is not null or coalesce(pg_partition_root(c.oid), c.oid) in (
     to_regclass('ingress.ingress_attestations'), to_regclass('outbox.payment_instructions'), to_regclass('outbox.payment_outbox_attempts'),
     to_regclass('rails.rail_messages'), to_regclass('evidence.evidence_events'), to_regclass('evidence.cases'),
-    to_regclass('evidence.case_decisions'), to_regclass('policy.halts')));
+    to_regclass('evidence.case_decisions'), to_regclass('policy.halts'), to_regclass('routing.routing_decisions')));

@@ -1,6 +1,19 @@
 """The SQL API: the only Python that contains SQL, one function per database function."""
 
-from symphony.api import bench, core, evidence, ingress, ops, outbox, policy, rails
+from symphony.api import bench, core, evidence, ingress, ops, outbox, policy, rails, routing
 from symphony.api.connection import Pool, connect, open_pool
 
-__all__ = ["Pool", "bench", "connect", "core", "evidence", "ingress", "open_pool", "ops", "outbox", "policy", "rails"]
+__all__ = [
+    "Pool",
+    "bench",
+    "connect",
+    "core",
+    "evidence",
+    "ingress",
+    "open_pool",
+    "ops",
+    "outbox",
+    "policy",
+    "rails",
+    "routing",
+]

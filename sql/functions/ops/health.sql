@@ -30,6 +30,7 @@ begin
   where not exists (select from evidence.case_decisions as d where d.participant_id = c.participant_id and d.case_id = c.case_id)
   group by c.kind;
   return query select h.metric, h.labels, h.value from ops.table_health() as h;
+  return query select d.metric, d.labels, d.value from ops.drift_status() as d;
 end
 $$;
 alter function ops.health() owner to symphony_ops_owner;

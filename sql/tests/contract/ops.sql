@@ -40,6 +40,33 @@ select results_eq($$select fsync, synchronous_commit, full_page_writes, is_stand
 select set_has($$select path from ops.list_applied_files()$$, $$values ('migrations/0002_core.sql'), ('functions/ingress/accept.sql'), ('grants.sql')$$,
   'INV-001: the files in force are listed');
 select is_empty($$select path from ops.list_applied_files() where octet_length(sha256) <> 32$$, 'INV-001: with their SHA-256');
+
+-- Drift
+select is(pg_temp.sample('drift_status', '{}'), -1::double precision, 'INV-004: nobody has looked for drift');
+select throws_ok(format('select ops.record_drift(%s, %s, %s, %L)', d.fingerprint, d.expected, d.differences, d.actor), '23502', null, 'INV-004: no report: ' || d.what)
+from (values
+  ('sha256(''a'')', 'sha256(''a'')', '1', 'symphony drift', 'the same, yet different lines'),
+  ('sha256(''a'')', 'sha256(''b'')', '0', 'symphony drift', 'not the same, yet no different line'),
+  ('sha256(''a'')', 'sha256(''b'')', '-1', 'symphony drift', 'fewer than no lines'),
+  ('''x''', '''y''', '1', 'symphony drift', 'no SHA-256'),
+  ('null', 'sha256(''b'')', '1', 'symphony drift', 'no fingerprint'),
+  ('sha256(''a'')', 'sha256(''b'')', 'null', 'symphony drift', 'no count'),
+  ('sha256(''a'')', 'sha256(''b'')', '1', '', 'by nobody')) as d(fingerprint, expected, differences, actor, what);
+select is_empty($$select kind from evidence.evidence_events where kind like 'DRIFT%'$$, 'INV-004: what was refused wrote nothing');
+set local role symphony_maintainer;
+select ops.record_drift(p_fingerprint => sha256('a'), p_expected => sha256('a'), p_differences => 0, p_actor => 'symphony drift');
+reset role;
+select is(pg_temp.sample('drift_status', '{}'), 0::double precision, 'INV-004: a check without drift');
+select ops.record_drift(p_fingerprint => sha256('a'), p_expected => sha256('b'), p_differences => 3, p_actor => 'symphony drift');
+select is(pg_temp.sample('drift_status', '{}'), 1::double precision, 'INV-004: the last check counts');
+select results_eq($$select kind, actor, facts from evidence.evidence_events where kind like 'DRIFT%' order by event_id$$,
+  $$values ('DRIFT_CHECKED' collate "C", 'symphony drift', jsonb_build_object('fingerprint', encode(sha256('a'), 'hex'), 'expected', encode(sha256('a'), 'hex'), 'differences', 0)),
+    ('DRIFT_FOUND' collate "C", 'symphony drift', jsonb_build_object('fingerprint', encode(sha256('a'), 'hex'), 'expected', encode(sha256('b'), 'hex'), 'differences', 3))$$,
+  'INV-004: both checks are evidence');
+set local role symphony_operator;
+select throws_ok($$select ops.record_drift(p_fingerprint => sha256('a'), p_expected => sha256('a'), p_differences => 0, p_actor => 'x')$$, '42501', null, 'INV-005: only the maintainer records them');
+reset role;
+
 set local role symphony_maintainer;
 select isnt_empty($$select * from ops.health()$$, 'INV-005: the maintainer reads health');
 select is_empty($$select * from ops.ensure_partitions(1)$$, 'INV-005: the maintainer makes partitions');

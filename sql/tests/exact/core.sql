@@ -24,7 +24,7 @@ insert into expected_functions values
   ('core.list_reasons()', 'plpgsql', 'stable', 'definer', 'symphony_ingress_owner'),
   ('core.now()', 'sql', 'volatile', 'invoker', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.raise_error(text,jsonb)', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
-  ('core.refuse_change()', 'plpgsql', 'volatile', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner'),
+  ('core.refuse_change()', 'plpgsql', 'volatile', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.require_session()', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.uuidv7_floor(timestamp with time zone)', 'sql', 'immutable', 'invoker', 'symphony_auditor, symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('core')$$, $$select * from expected_functions$$, 'INV-005: functions of core and exactly who may call them');
@@ -102,11 +102,11 @@ select is_empty($$select oid::regclass from pg_class where relnamespace = 'publi
   and relname not like 'schema\_%'$$, 'INV-006: nothing lives in schema public');
 select set_eq($$select nspname::text from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'public', 'tap')$$,
   array['core', 'evidence', 'policy', 'proxy', 'outbox', 'ingress', 'rails', 'routing', 'ops'], 'INV-005: the schemas are the contexts');
-select is_empty($$select p.oid::regprocedure from pg_proc as p where p.pronamespace in ('proxy'::regnamespace, 'routing'::regnamespace)$$,
-  'INV-005: proxy and routing hold nothing yet');
+select is_empty($$select p.oid::regprocedure from pg_proc as p where p.pronamespace = 'proxy'::regnamespace$$,
+  'INV-005: proxy holds nothing yet');
 select is_empty($$select evtname from pg_event_trigger$$, 'INV-014: no event triggers');
 select is_empty($$select r.rulename from pg_rewrite as r where r.rulename <> '_RETURN'
-  and r.ev_class in (select oid from pg_class where relnamespace::regnamespace::text in ('core', 'evidence', 'policy', 'outbox', 'ingress', 'rails', 'ops'))$$, 'INV-014: no rules');
+  and r.ev_class in (select oid from pg_class where relnamespace::regnamespace::text in ('core', 'evidence', 'policy', 'outbox', 'ingress', 'rails', 'routing', 'ops'))$$, 'INV-014: no rules');
 
 select * from finish();
 rollback;

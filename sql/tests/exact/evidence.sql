@@ -17,7 +17,7 @@ insert into expected_functions values
   ('evidence.open_case(text,text,uuid,jsonb,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('evidence.has_open_case(text,uuid)', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
   ('evidence.open_cases(evidence.new_case[])', 'plpgsql', 'volatile', 'definer', 'symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner'),
-  ('evidence.record_event(text,text,jsonb,text,uuid)', 'plpgsql', 'volatile', 'definer', 'symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner');
+  ('evidence.record_event(text,text,jsonb,text,uuid)', 'plpgsql', 'volatile', 'definer', 'symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('evidence')$$, $$select * from expected_functions$$, 'INV-005: functions of evidence and exactly who may call them');
 
 -- Relation, kind, and what others than its owner may do with it.
@@ -31,7 +31,7 @@ insert into expected_relations values
   ('cases', 'table', 'symphony_ops_owner:SELECT'),
   ('decision_ledger', 'view', 'symphony_auditor:SELECT'),
   ('events', 'view', 'symphony_auditor:SELECT'),
-  ('evidence_events', 'partitioned', ''),
+  ('evidence_events', 'partitioned', 'symphony_ops_owner:SELECT'),
   ('halt_history', 'view', 'symphony_auditor:SELECT'),
   ('instruction_timeline', 'view', 'symphony_auditor:SELECT'),
   ('instructions', 'view', 'symphony_auditor:SELECT'),
@@ -40,7 +40,9 @@ insert into expected_relations values
   ('rail_messages', 'view', 'symphony_auditor:SELECT'),
   ('reason_register', 'view', 'symphony_auditor:SELECT, symphony_operator:SELECT'),
   ('refusals', 'view', 'symphony_auditor:SELECT'),
-  ('response_classes', 'view', 'symphony_auditor:SELECT');
+  ('response_classes', 'view', 'symphony_auditor:SELECT'),
+  ('routing_decisions', 'view', 'symphony_auditor:SELECT'),
+  ('routing_rules', 'view', 'symphony_auditor:SELECT');
 select set_eq($$select relation, kind, granted from pg_temp.relations('evidence')$$, $$select * from expected_relations$$, 'INV-010: relations of evidence and exactly who may read them');
 
 create temp table expected_columns (relation text collate "C", columns text collate "C");

@@ -12,10 +12,12 @@ select is(pg_temp.grants(nspacl, nspowner), 'symphony_maintainer:USAGE',
 -- Signature, language, volatility, security, and who may call it besides its owner (the matrix of sql/grants.sql).
 create temp table expected_functions (signature text collate "C", language text collate "C", volatility text collate "C", security text collate "C", granted text collate "C");
 insert into expected_functions values
+  ('ops.drift_status()', 'plpgsql', 'volatile', 'definer', ''),
   ('ops.ensure_partitions(integer)', 'plpgsql', 'volatile', 'definer', 'symphony_maintainer'),
   ('ops.get_status()', 'plpgsql', 'volatile', 'definer', 'symphony_maintainer'),
   ('ops.health()', 'plpgsql', 'volatile', 'definer', 'symphony_maintainer'),
   ('ops.list_applied_files()', 'plpgsql', 'stable', 'definer', 'symphony_maintainer'),
+  ('ops.record_drift(bytea,bytea,integer,text)', 'plpgsql', 'volatile', 'definer', 'symphony_maintainer'),
   ('ops.table_health()', 'plpgsql', 'volatile', 'definer', '');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('ops')$$, $$select * from expected_functions$$, 'INV-005: functions of ops and exactly who may call them');
 

@@ -1,0 +1,164 @@
+"""The drill's stage: the demonstration's PostgreSQL, two ingress colours, HAProxy and the controller."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from symphony.demo.processes import Child, Children, DemoFailed, Interruption
+from symphony.demo.script import PARTICIPANT, RAIL
+from symphony.demo.stage import Say, Services, Stage
+from symphony.postgres_directory import free_port
+from symphony.rehearsal.load import instruction
+from symphony.rehearsal.relay import Relay
+from symphony.routing import configuration
+
+_READY_S: Final = 30.0
+_READ_BACK_MS: Final = 1_000
+
+
+class _Program(Child):
+    """A program that is not ours; it prints no ready line."""
+
+    def __init__(self, name: str, command: Sequence[str], *, directory: Path) -> None:
+        self.name = name
+        self.out = directory / f"{name}.out"
+        self.log = directory / f"{name}.log"
+        with self.out.open("wb") as out, self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True
+            )
+        self.pid = self._process.pid
+
+
+class Company(Children):
+    """The drill's processes: ours, ours of a previous release, and HAProxy."""
+
+    def start_release(self, name: str, *arguments: str, database_url: str, driver: Path | None) -> Child:
+        """Start `symphony ARGUMENTS` of another checkout's driver folder, or of this one."""
+        environment = {"SYMPHONY_DATABASE_URL": database_url}
+        if driver is not None:
+            environment["PYTHONPATH"] = str(driver)
+        with self._interruption.held():
+            child = Child(name, arguments, directory=self._directory, environment=environment)
+            self._children.append(child)
+        return child
+
+    def start_program(self, name: str, *command: str) -> Child:
+        """Start a program by its command line."""
+        with self._interruption.held():
+            child = _Program(name, command, directory=self._directory)
+            self._children.append(child)
+        return child
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """What runs, the controller last, and where it listens. `services` and `metrics` are base URLs by colour."""
+
+    children: list[Child]
+    rail_url: str
+    url: str
+    socket: Path
+    services: dict[str, str]
+    metrics: dict[str, str]
+    relay: Relay
+
+
+class RoutingStage(Stage):
+    """The demonstration's stage with two colours behind HAProxy; green reaches its database through a relay."""
+
+    def __init__(self, directory: Path, *, interruption: Interruption, say: Say) -> None:
+        super().__init__(directory, interruption=interruption, say=say)
+        self.company = Company(directory, interruption)
+        self.children = self.company
+        self._relay: Relay | None = None
+
+    def open_routes(self, *, previous_driver: Path | None) -> Routes:
+        """Start the rail, a worker, both colours, HAProxy and the controller."""
+        program = configuration.program()
+        self._relay = relay = Relay(self._server.port)
+        relay.start()
+        start = self.company.start
+        rail = start("rail-sandbox", "rail-sandbox", "--port", "0", "--ledger", str(self.directory / "rail.db"))
+        ingress = ("ingress", "--dev", "--port", "0", "--metrics-port", "0")
+        login = self.urls["symphony_ingest"]
+        colours = {
+            "blue": self.company.start_release("blue", *ingress, database_url=login, driver=previous_driver),
+            "green": self.company.start_release(
+                "green", *ingress, database_url=through(login, relay.port), driver=None
+            ),
+        }
+        maintenance = start("maintain", "maintain", database_url=self.urls["symphony_maintainer"])
+        rail_url = f"http://127.0.0.1:{rail.wait_ready(seconds=_READY_S)['port']}"
+        worker = start("worker", "worker", "--rail", f"{RAIL}={rail_url}", database_url=self.urls["symphony_executor"])
+        ready = {name: child.wait_ready(seconds=_READY_S) for name, child in colours.items()}
+        maintained = maintenance.wait_ready(seconds=_READY_S)
+        worker.wait_ready(seconds=_READY_S)
+        services = {name: f"http://127.0.0.1:{said['port']}" for name, said in ready.items()}
+        metrics = {name: f"http://127.0.0.1:{said['metrics_port']}" for name, said in ready.items()}
+        haproxy, port, socket = self._open_haproxy(program, ready)
+        queue_url = f"http://127.0.0.1:{maintained['metrics_port']}"
+        route = self._open_controller(socket, services, metrics, queue_url=queue_url)
+        children = [rail, worker, maintenance, *colours.values(), haproxy, route]
+        self._say("started: " + ", ".join(f"{child.name} (process {child.pid})" for child in children))
+        return Routes(children, rail_url, f"http://127.0.0.1:{port}", socket, services, metrics, relay)
+
+    def _open_haproxy(self, program: str, ready: dict[str, dict[str, Any]]) -> tuple[Child, int, Path]:
+        port, socket, file = free_port(), self.directory / "haproxy.sock", self.directory / "haproxy.cfg"
+        blue, green = (
+            configuration.Colour(f"127.0.0.1:{ready[colour]['port']}", int(ready[colour]["metrics_port"]))
+            for colour in ("blue", "green")
+        )
+        file.write_text(configuration.text(socket=socket, port=port, blue=blue, green=green), encoding="utf-8")
+        haproxy = self.company.start_program("haproxy", program, "-db", "-f", str(file))
+        deadline = time.monotonic() + _READY_S
+        while not socket.exists():
+            self.company.check([haproxy])
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"haproxy made no socket within {_READY_S:.0f} s{haproxy.tail()}")
+            time.sleep(0.02)
+        return haproxy, port, socket
+
+    def _open_controller(
+        self, socket: Path, services: dict[str, str], metrics: dict[str, str], *, queue_url: str
+    ) -> Child:
+        template = self.directory / "heartbeat.json"
+        payment = {name: value for name, value in instruction("").items() if name != "instruction_id"}
+        template.write_text(json.dumps({"participant": PARTICIPANT, "instruction": payment}), encoding="utf-8")
+        route = self.company.start(
+            "route", "route", "--haproxy-socket", str(socket), "--blue", metrics["blue"], "--green", metrics["green"],
+            "--blue-service", services["blue"], "--green-service", services["green"], "--name", "drill-controller",
+            "--read-back", str(template), "--read-back-interval-ms", str(_READ_BACK_MS), "--interval-ms", "250",
+            "--queue-age-from", queue_url, database_url=self.urls["symphony_router"],
+        )  # fmt: skip
+        route.wait_ready(seconds=_READY_S)
+        return route
+
+    def drain(self, routes: Routes, *, seconds: float) -> None:
+        """Stop the controller, whose heartbeats are payments, and wait until nothing is queued; raises DemoFailed."""
+        controller = routes.children[-1]
+        controller.stop()
+        self.wait_until_ended(Services(routes.children[:-1], routes.rail_url, routes.url), seconds=seconds)
+
+    def close(self, *, keep: bool) -> None:
+        """Stop everything, the relay last but one: a server waits for nobody's connection."""
+        try:
+            self.children.stop(self._say)
+        finally:
+            if self._relay is not None:
+                self._relay.stop()
+        super().close(keep=keep)
+
+
+def through(url: str, port: int) -> str:
+    """The same login through another port."""
+    parts = urlsplit(url)
+    netloc = parts.netloc.rpartition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{netloc}:{port}"))

@@ -1,0 +1,2 @@
+-- expects: core.get_cell()
+alter function core.get_cell() set search_path = pg_temp, pg_catalog;

@@ -1,0 +1,2 @@
+-- expects: ingress.item
+alter type ingress.item owner to current_user;

@@ -1,0 +1,2 @@
+-- expects: core.now()
+alter function core.now() leakproof;

@@ -1,0 +1,2 @@
+-- expects: core.planted()
+create function core.planted() returns timestamptz language internal as 'now';

@@ -1,0 +1,2 @@
+-- expects: language planted
+create language planted handler plpgsql_call_handler;

@@ -1,0 +1,2 @@
+-- expects: symphony_ingest
+grant create on schema public to symphony_ingest;

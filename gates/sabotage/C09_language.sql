@@ -1,0 +1,2 @@
+-- expects: language plpgsql
+grant usage on language plpgsql to symphony_executor;

@@ -1,0 +1,2 @@
+-- expects: symphony_ingest
+alter role symphony_ingest login;

@@ -1,0 +1,2 @@
+-- expects: symphony_auditor
+alter role symphony_auditor inherit;

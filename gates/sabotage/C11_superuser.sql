@@ -1,0 +1,2 @@
+-- expects: planted
+create role planted superuser login;

@@ -1,0 +1,3 @@
+-- expects: planted_login
+create role planted_login login;
+grant symphony_ingest to planted_login;

@@ -1,0 +1,4 @@
+-- expects: schema planted
+create role planted_login login noinherit;
+grant symphony_ingest to planted_login with inherit false, set true;
+create schema planted authorization planted_login;

@@ -1,0 +1,2 @@
+-- expects: schema outbox
+grant create on schema outbox to symphony_executor;

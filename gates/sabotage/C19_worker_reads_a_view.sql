@@ -1,0 +1,2 @@
+-- expects: evidence.outcomes
+grant select on evidence.outcomes to symphony_executor;

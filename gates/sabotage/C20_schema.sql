@@ -1,0 +1,2 @@
+-- expects: schema core
+grant usage on schema core to public;

@@ -1,0 +1,3 @@
+-- expects: evidence.cases
+create or replace trigger refuse_change before update on evidence.cases for each row execute function core.refuse_change();
+alter table evidence.cases enable always trigger refuse_change;

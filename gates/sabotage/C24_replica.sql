@@ -1,0 +1,2 @@
+-- expects: policy.halts
+alter table policy.halts enable replica trigger refuse_change;

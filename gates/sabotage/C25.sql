@@ -1,0 +1,2 @@
+-- expects: policy.halts
+drop trigger refuse_truncate on policy.halts;

@@ -1,0 +1,3 @@
+-- expects: outbox.payment_outbox_attempts
+-- ALL takes the foreign keys' own triggers too.
+alter table outbox.payment_outbox_attempts disable trigger all;

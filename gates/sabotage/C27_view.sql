@@ -1,0 +1,2 @@
+-- expects: evidence.outcomes
+create rule planted as on insert to evidence.outcomes do instead nothing;

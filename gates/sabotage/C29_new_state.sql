@@ -1,0 +1,2 @@
+-- expects: outbox.attempt_state
+alter type outbox.attempt_state add value 'SETTLED';

@@ -1,0 +1,2 @@
+-- expects: outbox.claim_gate
+alter table outbox.claim_gate enable row level security;

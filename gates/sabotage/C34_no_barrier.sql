@@ -1,0 +1,2 @@
+-- expects: evidence.outcomes
+alter view evidence.outcomes set (security_barrier = false);

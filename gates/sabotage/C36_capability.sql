@@ -1,0 +1,2 @@
+-- expects: symphony_ingest in every database
+alter role symphony_ingest set statement_timeout = 0;

@@ -1,0 +1,3 @@
+-- expects: planted_login
+create role planted_login login;
+alter role planted_login set synchronous_commit = off;

@@ -1,0 +1,2 @@
+-- expects: session_replication_role
+grant set on parameter session_replication_role to symphony_maintainer;

@@ -1,0 +1,2 @@
+-- expects: session_replication_role
+set local session_replication_role = replica;

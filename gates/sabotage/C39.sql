@@ -1,0 +1,2 @@
+-- expects: extension pgcrypto
+create extension pgcrypto with schema core;

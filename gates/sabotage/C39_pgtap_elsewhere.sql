@@ -1,0 +1,2 @@
+-- expects: extension pgtap
+create extension pgtap with schema public;

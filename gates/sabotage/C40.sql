@@ -1,0 +1,2 @@
+-- expects: foreign-data wrapper planted
+create foreign data wrapper planted;

@@ -1,0 +1,2 @@
+-- expects: publication planted
+create publication planted for table outbox.payment_instructions;

@@ -1,0 +1,2 @@
+-- expects: subscription planted
+create subscription planted connection 'dbname=elsewhere' publication planted with (connect = false);

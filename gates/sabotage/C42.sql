@@ -1,0 +1,2 @@
+-- expects: large object of
+select pg_catalog.lo_create(0);

@@ -1,0 +1,2 @@
+-- expects: core.planted()
+create function core.planted() returns integer language sql as 'select 1';

@@ -1,0 +1,2 @@
+-- expects: outbox.payment_outbox_pending
+alter table outbox.payment_outbox_pending set unlogged;

@@ -1,0 +1,2 @@
+-- expects: cast from outbox.lease to text
+create cast (outbox.lease as text) with inout;

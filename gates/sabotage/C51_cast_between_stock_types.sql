@@ -1,0 +1,2 @@
+-- expects: cast from text to integer
+create cast (text as integer) with inout as implicit;

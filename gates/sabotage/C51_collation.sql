@@ -1,0 +1,2 @@
+-- expects: collation outbox.planted
+create collation outbox.planted from "C";

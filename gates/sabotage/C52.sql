@@ -1,0 +1,2 @@
+-- expects: table public.planted
+create table public.planted (n integer);

@@ -1,0 +1,2 @@
+-- expects: symphony_operator
+alter role symphony_operator password 'planted';

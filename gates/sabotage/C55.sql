@@ -1,0 +1,2 @@
+-- expects: schema ops
+alter schema ops owner to current_user;

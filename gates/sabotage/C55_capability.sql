@@ -1,0 +1,2 @@
+-- expects: symphony_backdoor
+create role symphony_backdoor nologin;

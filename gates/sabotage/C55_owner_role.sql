@@ -1,0 +1,2 @@
+-- expects: symphony_shadow_owner
+create role symphony_shadow_owner login;

@@ -1,0 +1,2 @@
+-- expects: symphony_sealer
+alter role symphony_sealer rename to symphony_sealed;

@@ -1,0 +1,2 @@
+-- expects: schema shadow
+create schema shadow;

@@ -1,0 +1,2 @@
+-- expects: outbox.idempotency_ledger
+alter table outbox.idempotency_ledger detach partition outbox.idempotency_ledger_3;

@@ -1,0 +1,2 @@
+-- expects: outbox.instruction_parties
+grant select on outbox.instruction_parties to symphony_evidence_owner;

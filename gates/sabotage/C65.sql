@@ -1,0 +1,2 @@
+-- expects: policy.get_active()
+revoke execute on function policy.get_active() from symphony_ingest;

@@ -1,0 +1,2 @@
+-- expects: outbox.payment_outbox_in_flight.payment_outbox_in_flight_pkey
+alter table outbox.payment_outbox_in_flight drop constraint payment_outbox_in_flight_pkey;

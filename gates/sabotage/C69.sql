@@ -1,0 +1,2 @@
+-- expects: outbox.payment_outbox_pending.pending_accepted_is_not_sent_again
+alter table outbox.payment_outbox_pending drop constraint pending_accepted_is_not_sent_again;

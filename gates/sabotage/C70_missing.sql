@@ -1,0 +1,2 @@
+-- expects: view evidence.refusals
+revoke select on evidence.refusals from symphony_auditor;

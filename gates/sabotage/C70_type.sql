@@ -1,0 +1,2 @@
+-- expects: type outbox.lease
+grant usage on type outbox.lease to public;

@@ -1,0 +1,2 @@
+-- expects: core.commitment(text[])
+grant execute on function core.commitment(text[]) to symphony_ingest;

@@ -1,0 +1,2 @@
+-- expects: policy.get_active()
+alter function policy.get_active() security invoker;

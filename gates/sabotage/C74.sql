@@ -1,0 +1,2 @@
+-- expects: outbox.planted
+create sequence outbox.planted;

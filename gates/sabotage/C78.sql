@@ -1,0 +1,2 @@
+-- expects: evidence.case_decisions.case_decision_needs_two_identities
+alter table evidence.case_decisions drop constraint case_decision_needs_two_identities;

@@ -1,0 +1,2 @@
+-- expects: ingress.ingress_attestations.attestation_accept_names_its_policy
+alter table ingress.ingress_attestations drop constraint attestation_accept_names_its_policy;

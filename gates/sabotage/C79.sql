@@ -1,0 +1,2 @@
+-- expects: outbox.claim_gate
+delete from outbox.claim_gate where rail = '*';
