@@ -42,6 +42,8 @@ def is_brief(statement: ast.Node, mode: str) -> bool:
     if isinstance(statement, ast.CreateStmt):
         # Its foreign keys: the new table has no row to check. PARTITION OF locks the parent for everybody.
         return mode == "ShareRowExclusiveLock" and statement.partbound is None
+    if isinstance(statement, ast.AlterOwnerStmt):
+        return statement.objectType == ObjectType.OBJECT_TYPE
     return isinstance(statement, ast.CreatePolicyStmt | ast.AlterPolicyStmt)
 
 

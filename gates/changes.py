@@ -12,13 +12,8 @@ from gates.gate import Gate, NotApplicable
 from gates.site import Site
 
 _WATCHED = (
-    "sql/migrations",
-    "sql/functions",
-    "sql/grants.sql",
-    "driver/symphony",
-    "gates",
-    "scripts",
-    ".github/workflows",
+    *("sql/", "driver/symphony/", "gates/", "scripts/", ".ci/", ".github/workflows/", ".github/CODEOWNERS"),
+    *("release.json", "pyproject.toml", "requirements"),
 )
 _RECORDS = ".github/changes/"
 
@@ -69,7 +64,8 @@ def _unrecorded(site: Site) -> Iterator[tuple[str, str]]:
     changed = git(site.root, "diff", "--name-only", commit).splitlines()
     changed += git(site.root, "ls-files", "--others", "--exclude-standard").splitlines()
     watched = [path for path in changed if path.startswith(_WATCHED)]
-    recorded = any(path.startswith(_RECORDS) and path.endswith(".yml") for path in changed)
+    records = [path for path in changed if path.startswith(_RECORDS) and path.endswith(".yml")]
+    recorded = any((site.root / path).is_file() for path in records)  # one that was removed records nothing
     if watched and not recorded:
         yield watched[0], f"{len(watched)} watched files changed since {base[:12]}, and no record was added or changed"
 

@@ -17,7 +17,6 @@ import psycopg
 from gates import anchors, evidence, exceptions, fingerprint, manifest, proofs
 from gates.databases import built
 from gates.gate import Gate, Result, run
-from gates.registry import all_gates
 from gates.site import ROOT, Site
 from symphony.errors import SymphonyError
 from symphony.operator_error import OperatorError, reported
@@ -67,7 +66,7 @@ def gate(
 
 
 def _choose(ids: Sequence[str], *, everything: bool) -> tuple[list[Gate], list[manifest.Invariant]]:
-    gates, declared = all_gates(), manifest.load()
+    gates, declared = _all_gates(), manifest.load()
     if everything:
         return list(gates.values()), list(declared.invariants)
     known = declared.ids()
@@ -82,6 +81,20 @@ def _choose(ids: Sequence[str], *, everything: bool) -> tuple[list[Gate], list[m
     invariants = [invariant for invariant in declared.invariants if invariant.id in {known.get(name) for name in ids}]
     wanted = {name for invariant in invariants for name in invariant.verified_by if name.startswith("gate ")}
     return [found for name, found in gates.items() if name in ids or f"gate {name}" in wanted], invariants
+
+
+def _all_gates() -> dict[str, Gate]:
+    """Return every gate. What parses SQL is among the test tools, which a run-time installation does not have."""
+    try:
+        from gates.registry import all_gates
+    except ModuleNotFoundError as error:
+        raise OperatorError(
+            "GATE_TOOLS_MISSING",
+            thing=f"the package {error.name}",
+            reason="it is among the test tools, and they are not installed",
+            next_action="run scripts/setup --test",
+        ) from error
+    return all_gates()
 
 
 @contextmanager

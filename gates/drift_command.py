@@ -1,8 +1,7 @@
 """The command `symphony drift`: is a database's schema what this release makes of an empty one?
 
 The login needs to be a member of symphony_maintainer, to read what was applied and to record the answer; the catalog is
-open to any login. With pg_read_all_settings it also sees what ALTER SYSTEM and the configuration files changed. It
-needs no superuser, writes one evidence event, and locks nothing. What the database is compared with is built on a
+open to any login. What ALTER SYSTEM and the configuration files changed only a superuser sees; the answer says so. It writes one evidence event, and locks nothing. What the database is compared with is built on a
 throwaway server beside.
 """
 

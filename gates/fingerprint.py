@@ -3,7 +3,7 @@
 Two databases of one release have the same text whatever the order in which their objects were made, whoever migrated
 them, which months they have partitions for, and however the looking session is set. What is compared is what
 gates/fingerprint.sql asks the catalog. Any login that may connect can read all of it but one thing: what ALTER SYSTEM
-or the configuration files changed needs pg_read_all_settings, and `unseen` says when it was not looked at.
+or the configuration files changed only a superuser sees, and `unseen` says when it was not looked at.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def take(connection: Connection[TupleRow]) -> Fingerprint:
             changed = connection.execute(_FILES, (list(_PROMISES),)).fetchall()
             lines |= {f"server setting {name} {value}" for name, value in changed}
         else:
-            unseen = ("server settings of configuration files and ALTER SYSTEM (needs pg_read_all_settings)",)
+            unseen = ("server settings of configuration files and ALTER SYSTEM (only a superuser sees them)",)
     text = "".join(f"{line}\n" for line in sorted(lines, key=str.encode))
     return Fingerprint(text=text, server_version_num=connection.info.server_version, unseen=unseen)
 

@@ -4,7 +4,8 @@
     N02  state A: its contract tests on this release
     N03  state B: its functions put back over this release's tables, its contract tests again
     N04  state C: a database it made and filled, migrated to this release: same as fresh, every row unchanged, readable
-    N05  state D: its driver on this release, doing everything it did on its own
+    N05  state D: its driver on this release, doing everything it did on its own, and going on with what this release's
+         driver left (both with the libraries of this checkout)
 
 State B leaves this release's grants in force. The old file begins by revoking all it does not know, so it would break
 what this release added; and a grant that the old functions need and this release took away shall be seen.
@@ -165,6 +166,11 @@ def _state_d(site: Site) -> Iterator[tuple[str, str]]:
         was, now = _comparable(seen[name]), _comparable(found[name])
         if was != now:
             yield f"{name} of the previous driver", f"on {previous.tag} {was}, on this release {now}"
+    # What this release's driver recorded, the previous one reads, repeats and ends.
+    with copy_of(cluster, candidate(site)) as database:
+        url = cluster.server.url(database)
+        left = run_session(site.root, "fill", url)
+        yield from _unreadable(left, run_session(previous.tree, "go-on", url, left))
 
 
 def _comparable(value: Any) -> Any:

@@ -1,3 +1,3 @@
 """Symphony: an evidence-grade payment execution control plane on PostgreSQL."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -15,7 +15,8 @@ not ok 2 - INV-005: another
 ok 3 - INV-012: later # TODO not yet
 ok 4 - INV-013: elsewhere # SKIP no server
 ok 5
-1..5
+ok 6 - INV-014: set-up
+1..6
 """
 JUNIT = """<testsuites><testsuite name="pytest">
 <testcase classname="driver.tests.test_a" name="test_one[x]" time="0.1"/>
@@ -49,6 +50,7 @@ def report(root: Path) -> Path:
         ("pgtap INV-012", "FAIL", 0, 1),
         ("pgtap INV-013", "FAIL", 0, 1),
         ("pgtap INV-00", "NOT_RUN", 0, 0),
+        ("pgtap INV-014", "NOT_RUN", 0, 0),
         ("test driver/tests/test_a.py", "FAIL", 1, 2),
         ("test driver/tests/test_a.py::test_one", "PASS", 1, 0),
         ("test driver/tests/test_a.py::test_two", "FAIL", 0, 1),
@@ -72,6 +74,7 @@ def test_the_slow_suite_adds_to_the_fast_one(root: Path) -> None:
     assert found.suites == {"pgtap", "test", "slow"}
     assert found.proof("slow driver/tests/test_chaos.py::test_one").outcome == "PASS"
     assert found.proof("test driver/tests/test_a.py::test_one").outcome == "PASS"
+    assert found.proof("slow driver/tests/test_a.py::test_one").outcome == "NOT_RUN", "that was the fast suite"
 
 
 def test_reports_of_another_tree_count_for_nothing(root: Path) -> None:

@@ -1,4 +1,5 @@
 -- Types belong to their context like everything else, and nobody builds on them unasked: PUBLIC has USAGE on new types.
+-- A session that meets one of these types for the first time waits until this transaction ends.
 alter type policy.version_status owner to symphony_policy_owner;
 alter type policy.participant_status owner to symphony_policy_owner;
 alter type policy.halt_scope owner to symphony_policy_owner;

@@ -52,4 +52,4 @@ alter function routing.assess(routing.colour, boolean, timestamptz, timestamptz,
 revoke all on function routing.assess(routing.colour, boolean, timestamptz, timestamptz, routing.rules) from public;
 comment on function routing.assess(routing.colour, boolean, timestamptz, timestamptz, routing.rules) is
 $$Adds up what was measured of a colour and gives the verdict. SICK: more misses in a row than forgiven, of the heartbeat or of the N-1 read-back. BREACHED: error rate AND (latency OR queue age OR rail rejects) above their maxima. HEALTHY: every signal below its healthy limit and the heartbeat good. NONE: too few requests to say. UNCLEAR: anything between, such as one bad signal alone.
-Callers: evaluate, begin_canary, override, lift_override. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: evaluate, begin_canary, lift_override. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

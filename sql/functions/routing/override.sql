@@ -17,8 +17,6 @@ begin
   v_rules := routing.get_rules();
   if p_for is null or p_for < interval '1 second' or p_for > v_rules.override_max_ms * interval '1 millisecond' then
     perform core.raise_error('SV704', jsonb_build_object('for', p_for, 'most_ms', v_rules.override_max_ms));
-  elsif v_before.override_until is not null then
-    perform core.raise_error('SC702', jsonb_build_object('override_until', v_before.override_until));
   end if;
   v_next := v_before;
   v_next.override_until := v_now + p_for;
@@ -33,5 +31,5 @@ $$;
 alter function routing.override(integer, text, text, interval) owner to symphony_routing_owner;
 revoke all on function routing.override(integer, text, text, interval) from public;
 comment on function routing.override(integer, text, text, interval) is
-$$A person's weights, whatever the health, for a bounded time; evaluate still records a breach and takes the weights back afterwards. Returns the decision's id.
-Callers: symphony_operator. Writes: routing_decisions, current. Locks: the row of current. Raises: SV701 unnamed, SV703 weight, SV704 duration, SC702 an override is in force. Idempotent: no.$$;
+$$A person's weights, whatever the health, for a bounded time, in place of an override in force; evaluate still records a breach and takes the weights back afterwards. Returns the decision's id.
+Callers: symphony_operator. Writes: routing_decisions, current. Locks: the row of current. Raises: SV701 unnamed, SV703 weight, SV704 duration. Idempotent: no.$$;

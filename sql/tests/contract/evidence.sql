@@ -33,14 +33,14 @@ select is(c.commitment, core.commitment(array['evidence.cases', c.participant_id
 -- Decisions
 create temp table the_case as select participant_id, case_id from evidence.cases where kind = 'COMPLAINT' and participant_id = 'ZM-BANK-A';
 select throws_ok(format('select evidence.decide_case(participant_id, case_id, %L, %L, %L, %L) from the_case', 'EXECUTED', d.maker, d.checker, d.reason), 'SA101', null,
-  'INV-EVID-001: refused decision: ' || d.what)
+  'INV-CASE-001: refused decision: ' || d.what)
 from (values ('one identity', 'a', 'a', 'why'), ('no maker', '', 'b', 'why'), ('no checker', 'a', null, 'why'), ('no reason', 'a', 'b', '')) as d(what, maker, checker, reason);
-select throws_ok($$select evidence.decide_case('ZM-BANK-A', uuidv7(), 'EXECUTED', 'a', 'b', 'why')$$, 'SN101', null, 'INV-EVID-001: an unknown case is not decided');
+select throws_ok($$select evidence.decide_case('ZM-BANK-A', uuidv7(), 'EXECUTED', 'a', 'b', 'why')$$, 'SN101', null, 'INV-CASE-001: an unknown case is not decided');
 select throws_ok($$select evidence.decide_case('ZM-BANK-B', case_id, 'EXECUTED', 'a', 'b', 'why') from the_case$$, 'SN101', null,
-  'INV-EVID-001: nor another participant''s');
-select throws_ok($$select evidence.decide_case(participant_id, case_id, 'MAYBE', 'a', 'b', 'why') from the_case$$, '23514', null, 'INV-EVID-001: a decision is a known one');
-select lives_ok($$select evidence.decide_case(participant_id, case_id, 'NOT_EXECUTED', 'a', 'b', 'statement seen') from the_case$$, 'INV-EVID-001: two identities decide');
-select throws_ok($$select evidence.decide_case(participant_id, case_id, 'EXECUTED', 'b', 'c', 'why') from the_case$$, 'SC101', null, 'INV-EVID-001: once');
+  'INV-CASE-001: nor another participant''s');
+select throws_ok($$select evidence.decide_case(participant_id, case_id, 'MAYBE', 'a', 'b', 'why') from the_case$$, '23514', null, 'INV-CASE-001: a decision is a known one');
+select lives_ok($$select evidence.decide_case(participant_id, case_id, 'NOT_EXECUTED', 'a', 'b', 'statement seen') from the_case$$, 'INV-CASE-001: two identities decide');
+select throws_ok($$select evidence.decide_case(participant_id, case_id, 'EXECUTED', 'b', 'c', 'why') from the_case$$, 'SC101', null, 'INV-CASE-001: once');
 select is(d.commitment, core.commitment(array['evidence.case_decisions', d.participant_id, d.case_id::text, d.decision, d.maker, d.checker, d.reason,
   core.epoch_us(d.decided_at)]), 'INV-EVID-001: a decision''s commitment can be recomputed') from evidence.case_decisions as d;
 

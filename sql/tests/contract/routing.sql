@@ -169,7 +169,6 @@ select throws_ok($$select routing.lift_override('o', 'r')$$, 'SN701', null, 'INV
 select isnt(routing.override(30, 'A. Lice', 'load test', '1 minute'), null, 'INV-019: a person sets the weights');
 select results_eq($$select kind, actor, reason, blue_weight_after_pct::integer from routing.routing_decisions order by decision_id desc limit 1$$,
   $$values ('OVERRIDE_SET' collate "C", 'A. Lice', 'load test', 30)$$, 'INV-019: by name and reason');
-select throws_ok($$select routing.override(40, 'o', 'r', '1 minute')$$, 'SC702', null, 'INV-019: one override at a time');
 select throws_ok($$select routing.begin_canary('green', 'o', 'r')$$, 'SC702', null, 'INV-019: no canary meanwhile');
 select is(pg_temp.judged() || ', ' || pg_temp.judged() || ', ' || pg_temp.judged() || ', ' || pg_temp.judged(), 'NORMAL 30/70, NORMAL 30/70, NORMAL 30/70, NORMAL 30/70',
   'INV-019: health moves nothing while it is in force');
@@ -185,6 +184,10 @@ select results_eq($$select actor, reason from routing.routing_decisions order by
 select isnt(routing.override(0, 'A. Lice', 'blue is being repaired', '1 minute'), null, 'INV-019: set-up');
 select pg_temp.pass(interval '10 seconds');
 select throws_ok($$select routing.lift_override('B. Ob', 'done')$$, 'SC704', null, 'INV-019: not lifted towards a stale colour');
+select isnt(routing.override(50, 'B. Ob', 'half of it works again', '1 minute'), null, 'INV-019: another may take its place');
+select results_eq($$select blue_weight_before_pct::integer, blue_weight_after_pct::integer, actor from routing.routing_decisions order by decision_id desc limit 1$$,
+  $$values (0, 50, 'B. Ob')$$, 'INV-019: which says what it replaced');
+select isnt(routing.override(0, 'A. Lice', 'it does not', '1 minute'), null, 'INV-019: set-up');
 select pg_temp.pass(interval '1 minute');
 select is(pg_temp.judged(p_blue => '{"heartbeat_ok": false}') || ', ' || pg_temp.evaluated(), 'NORMAL 0/100 TARGET_STALE, NORMAL 0/100', 'INV-019: nor by its end, said once');
 select is(pg_temp.judged(), 'NORMAL 95/5 OVERRIDE_EXPIRED', 'INV-019: but as soon as blue is back');
@@ -205,9 +208,9 @@ select is(pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}'), 'FALLBACK_
 select is(rules_version, 2, 'INV-019: and is named in the decision') from routing.routing_decisions order by decision_id desc limit 1;
 
 -- Samples
-select throws_ok($$select routing.record_health('{}')$$, 'SV401', null, 'INV-BATCH-003: no samples');
-select throws_ok($$select routing.record_health(null)$$, 'SV401', null, 'INV-BATCH-003: null');
-select throws_ok($$select routing.record_health(array_fill(pg_temp.sample('blue'), array[17]))$$, 'SV401', null, 'INV-BATCH-003: too many samples');
+select throws_ok($$select routing.record_health('{}')$$, 'SV401', null, 'INV-019: no samples');
+select throws_ok($$select routing.record_health(null)$$, 'SV401', null, 'INV-019: null');
+select throws_ok($$select routing.record_health(array_fill(pg_temp.sample('blue'), array[17]))$$, 'SV401', null, 'INV-019: too many samples');
 select throws_ok($$select routing.record_health(array[pg_temp.sample('blue', '{"errors": 101}')])$$, '23514', null, 'INV-019: more errors than requests');
 select throws_ok($$select routing.record_health(array[pg_temp.sample(null)])$$, '23502', null, 'INV-019: no colour');
 select pg_temp.pass(interval '11 minutes');
