@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import platform
+import re
 import subprocess
+import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,8 +18,9 @@ from pathlib import Path
 from gates.release_digest import digest, functions_digest, migrations_digest
 from symphony.migration_files import read
 from symphony.operator_error import OperatorError
+from symphony.postgres_throwaway import PGTAP
 
-_TREE = ("sql", "driver", "gates", "scripts", ".github", ".ci")
+_TREE = ("sql/", "driver/", "gates/", "scripts/", ".github/", ".ci/")
 _ROOT_FILES = (
     "pyproject.toml",
     "release.json",
@@ -56,11 +60,13 @@ class Anchors:
 def take(root: Path) -> Anchors:
     """Return the anchors of this checkout. Raises OperatorError: COMMIT_UNKNOWN."""
     release = read(root / "sql")
+    tree = tree_sha256(root)
     return Anchors(
         commit=git(root, "rev-parse", "HEAD").strip(),
-        dirty=bool(git(root, "status", "--porcelain").strip()),
-        tree_sha256=tree_sha256(root),
-        validator_sha256=_digest_of(root, _files(root, ("gates",))),
+        # Not what git says alone: an index can be told to look away.
+        dirty=bool(git(root, "status", "--porcelain").strip()) or tree_of_commit(root, "HEAD") != tree,
+        tree_sha256=tree,
+        validator_sha256=_digest_of(root, _files(root, ("gates/",))),
         migration_version=max((migration.version for migration in release.migrations), default=0),
         migrations_sha256=migrations_digest(release).hex(),
         functions_sha256=functions_digest(release).hex(),
@@ -80,14 +86,27 @@ def tree_sha256(root: Path) -> str:
     return _digest_of(root, [*_files(root, _TREE), *present])
 
 
+def tree_of_commit(root: Path, commit: str) -> str:
+    """Return the digest that tree_sha256 gives a clean checkout of a commit. Raises OperatorError: COMMIT_UNKNOWN."""
+    with tarfile.open(fileobj=io.BytesIO(_git_bytes(root, "archive", "--format=tar", commit))) as archive:
+        by_path = {
+            member.name: hashlib.sha256(file.read()).digest()
+            for member in archive
+            if (member.name.startswith(_TREE) or member.name in _ROOT_FILES) and (file := archive.extractfile(member))
+        }
+    return digest(by_path).hex()
+
+
 def git(root: Path, *arguments: str) -> str:
     """Run git in the checkout and return what it prints. Raises OperatorError: COMMIT_UNKNOWN."""
+    return _git_bytes(root, *arguments).decode()
+
+
+def _git_bytes(root: Path, *arguments: str) -> bytes:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=30, check=True
-        )
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
+        said = (getattr(error, "stderr", None) or b"").decode() or str(error)
         raise OperatorError(
             "COMMIT_UNKNOWN",
             thing=f"git {arguments[0]}",
@@ -122,4 +141,6 @@ def _tools() -> dict[str, str]:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             found[name] = "absent"
-    return found
+    control = PGTAP / "extension" / "pgtap.control"
+    version = re.search(r"default_version = '([^']+)'", control.read_text("utf-8")) if control.is_file() else None
+    return {**found, "pgtap": version[1] if version else "absent"}

@@ -20,8 +20,9 @@ type IsBuiltIn = Callable[[str, str], bool]
 _DYNAMIC = {"stmt_dynexecute": "EXECUTE", "stmt_dynfors": "FOR … IN EXECUTE"}
 _DYNAMIC_QUERY = {"stmt_open": "OPEN … FOR EXECUTE", "stmt_return_query": "RETURN QUERY EXECUTE"}
 # Functions that run a text given to them, or reach what no body of ours has to reach: files, large objects, settings,
-# other servers and sessions. Shown on 18.6: query_to_xml and ts_stat run their caller's SQL as the definer.
-_DENIED = re.compile(
+# other servers and sessions; C83 looks for the same outside bodies. Shown on 18.6: query_to_xml and ts_stat run their
+# caller's SQL as the definer.
+DENIED = re.compile(
     r"(query|cursor|table|schema|database)_to_xml(schema|_and_xmlschema)?|ts_stat|dblink\w*|crosstab\w*|connectby"
     r"|xpath_table|set_config|pg_read_(binary_)?file|pg_ls_\w+|pg_stat_file|pg_file_\w+|pg_logfile_\w+|lo_\w+|lowrite|loread"
     r"|pg_terminate_backend|pg_cancel_backend|pg_reload_conf|pg_rotate_logfile|pg_promote|pg_switch_wal"
@@ -59,19 +60,19 @@ def dynamic_sql(function: Function) -> Flaws:
 def denied_functions(function: Function) -> Flaws:
     """Yield calls that run a text or reach files, settings, other sessions; objects not ours or chosen at run time."""
     for line, node in _nodes(function):
-        reason = None
-        if kind(node) == "FuncCall":
-            reason = denied(node)
-        elif kind(node) == "RangeVar" and node.schemaname and node.schemaname not in _SCHEMAS:
-            reason = f"touches {node.schemaname}.{node.relname}, which is not ours"
-        elif (
-            kind(node) == "TypeCast" and node.typeName.names[-1].sval.startswith("reg") and kind(node.arg) != "A_Const"
-        ):
-            reason = f"casts a value to {node.typeName.names[-1].sval}: the object is chosen at run time"
-        elif kind(node) == "CopyStmt":
-            reason = "COPY"
-        if reason is not None:
+        if (reason := denied_node(node)) is not None:
             yield f"line {line} of the body: {reason}"
+
+
+def denied_node(node: Any) -> str | None:
+    """Return why a node of a statement may not stand there, None when it may."""
+    if kind(node) == "FuncCall":
+        return denied(node)
+    if kind(node) == "RangeVar" and node.schemaname and node.schemaname not in _SCHEMAS:
+        return f"touches {node.schemaname}.{node.relname}, which is not ours"
+    if kind(node) == "TypeCast" and node.typeName.names[-1].sval.startswith("reg") and kind(node.arg) != "A_Const":
+        return f"casts a value to {node.typeName.names[-1].sval}: the object is chosen at run time"
+    return "COPY" if kind(node) == "CopyStmt" else None
 
 
 def catch_all(function: Function) -> Flaws:
@@ -137,7 +138,7 @@ def denied(call: Any) -> str | None:
         return f"calls {'.'.join(parts)}, which is not ours"
     if len(parts) == 2 and parts[0] != files_syntax.CATALOG:
         return None
-    if _DENIED.fullmatch(name):
+    if DENIED.fullmatch(name):
         return f"calls {name}"
     if name == "ts_rewrite" and len(arguments) == 2:
         return "calls ts_rewrite(tsquery, text)"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 
 from gates import manifest, yaml_documents
 from gates.anchors import git
-from gates.gate import Gate, NotApplicable
+from gates.gate import Gate
+from gates.previous_release import check_commit, named
 from gates.site import Site
 
 _WATCHED = (
@@ -58,23 +58,23 @@ def _incomplete(site: Site) -> Iterator[tuple[str, str]]:
             yield name, f"{unknown} is no invariant"
 
 
+def base_of(site: Site) -> str:
+    """Return the commit that changes are counted from. Raises NotApplicable; OperatorError as check_commit does."""
+    named_base = os.environ.get("SYMPHONY_CHANGE_BASE")
+    if named_base:
+        return named_base
+    tag, commit = named(site.root)
+    check_commit(site.root, tag, commit)
+    return commit
+
+
 def _unrecorded(site: Site) -> Iterator[tuple[str, str]]:
-    base = os.environ.get("SYMPHONY_CHANGE_BASE") or _previous_release(site)
+    base = base_of(site)
     commit = git(site.root, "rev-parse", "--verify", "--end-of-options", f"{base}^{{commit}}").strip()
-    changed = git(site.root, "diff", "--name-only", commit).splitlines()
-    changed += git(site.root, "ls-files", "--others", "--exclude-standard").splitlines()
-    watched = [path for path in changed if path.startswith(_WATCHED)]
+    changed = git(site.root, "diff", "--name-only", "--no-renames", "-z", commit).split("\0")
+    changed += git(site.root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
+    watched = sorted(path for path in changed if path.startswith(_WATCHED))
     records = [path for path in changed if path.startswith(_RECORDS) and path.endswith(".yml")]
     recorded = any((site.root / path).is_file() for path in records)  # one that was removed records nothing
     if watched and not recorded:
         yield watched[0], f"{len(watched)} watched files changed since {base[:12]}, and no record was added or changed"
-
-
-def _previous_release(site: Site) -> str:
-    try:
-        release = json.loads((site.root / "release.json").read_text(encoding="utf-8"))
-    except OSError:
-        release = {}
-    if not release.get("previous"):
-        raise NotApplicable("release.json names no previous release")
-    return str(release["previous"]["commit"])

@@ -22,6 +22,15 @@ from gates.previous_release import previous_release
 from gates.site import Site
 from symphony.postgres_throwaway import Cluster
 
+_KINDS_OF_TWO_WORDS = frozenset(
+    {
+        *("partitioned table", "materialized view", "foreign table", "composite type", "event trigger"),
+        *("constraint trigger", "security label", "system function", "server setting"),
+    }
+)
+# Whose second word is no name: all of the line is.
+_UNNAMED_KINDS = frozenset({"default", "large", "database", "membership", "setting", "leaf"})
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -33,7 +42,10 @@ class Difference:
     @property
     def object(self) -> str:
         """Kind and name of what differs."""
-        return " ".join(self.line.split(" ")[:2])
+        words = self.line.split(" ")
+        if words[0] in _UNNAMED_KINDS:
+            return self.line
+        return " ".join(words[: 3 if " ".join(words[:2]) in _KINDS_OF_TWO_WORDS else 2])
 
 
 def differences(expected: Fingerprint, found: Fingerprint) -> list[Difference]:

@@ -1,8 +1,8 @@
 """The command `symphony drift`: is a database's schema what this release makes of an empty one?
 
 The login needs to be a member of symphony_maintainer, to read what was applied and to record the answer; the catalog is
-open to any login. What ALTER SYSTEM and the configuration files changed only a superuser sees; the answer says so. It writes one evidence event, and locks nothing. What the database is compared with is built on a
-throwaway server beside.
+open to any login. What ALTER SYSTEM and the configuration files changed only a superuser sees; the answer says so. It
+writes one evidence event, and locks nothing. What the database is compared with is built on a throwaway server beside.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Release:
 def drift(context: click.Context, /, *, database_url: str, evidence: Path, as_json: bool) -> None:
     """Compare a database's schema with this release's (login: symphony_maintainer).
 
-    Exit status 0: the same. 3: the database is of another release, so nothing was compared. 4: drift, and every line
-    that differs is printed. 1: it could not look.
+    Exit status 0: the same. 3: by its ledger the database is of another release (of the same migrations it is compared
+    all the same). 4: drift, and every line that differs is printed. 1: it could not look.
     """
     with reported():
         report = look(database_url)
@@ -103,10 +103,13 @@ def look(database_url: str) -> dict[str, Any]:
         "server_version_num": found.server_version_num,
         "unseen": list(found.unseen),
     }
-    if theirs == ours:
+    # Of the same migrations the schemas are compared even when the ledger names other function files: a line added to
+    # the ledger must not hide a change of the schema.
+    if theirs.migrations_sha256 == ours.migrations_sha256:
         expected = _expected(found)
         different = differences(expected, found)
-        report["result"] = "DRIFT" if different else "SAME"
+        if theirs == ours:
+            report["result"] = "DRIFT" if different else "SAME"
         report["expected_sha256"] = expected.sha256
         report["differences"] = [_said(difference) for difference in different]
         report["event_id"] = _record(database_url, found, expected, len(different))
@@ -119,10 +122,11 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     for thing in report["unseen"]:
         yield f"not looked at: {thing}"
     if report["result"] == "VERSION_MISMATCH":
-        yield "VERSION_MISMATCH: the database is of another release, so nothing was compared"
+        yield "VERSION_MISMATCH: by its ledger the database is of another release"
         for name, ours in report["release"].items():
             theirs = report["database"][name]
             yield f"{' ' if ours == theirs else '!'} {name}: release {ours}, database {theirs}"
+        yield from report.get("differences", ["nothing was compared: the migrations differ"])
         yield "Next: run the drift check of the release that is deployed, or symphony migrate."
         return
     if report["result"] == "DRIFT":

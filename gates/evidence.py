@@ -147,7 +147,7 @@ def seal(root: Path, found: Documents, anchors: Anchors) -> Path:
 def listed(folder: Path) -> list[str]:
     """Return the files that an index lists: everything in the folder but itself, its signature and the key."""
     own = {INDEX, SIGNATURE, SIGNER}
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() or path.is_symlink())
     return sorted(name for name in found if name not in own)
 
 

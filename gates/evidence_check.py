@@ -32,8 +32,17 @@ class Checked:
     lines: tuple[str, ...]
 
 
-def check(folder: Path, *, public_key: bytes, commit: str | None) -> Checked:
-    """Check the folder against a key that the caller trusts, and against `commit` when one is given.
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a caller with a checkout knows: the commit, the digest of its tree, and the invariants it declares."""
+
+    commit: str
+    tree_sha256: str
+    invariants: frozenset[str]
+
+
+def check(folder: Path, *, public_key: bytes, expected: Expected | None) -> Checked:
+    """Check the folder against a key that the caller trusts, and against a commit when one is given.
 
     Raises:
         ValueError: the key is no P-256 public key.
@@ -46,17 +55,25 @@ def check(folder: Path, *, public_key: bytes, commit: str | None) -> Checked:
         return Checked("TAMPERED", (f"{INDEX} is not signed by this key",))
     index = json.loads(content)
     missing, wrong = _against_index(folder, index)
+    if expected is not None:
+        missing += [f"{name} was not judged" for name in sorted(expected.invariants - index["results"].keys())]
     if wrong:
         return Checked("TAMPERED", tuple(wrong))
     if missing:
         return Checked("INCOMPLETE", tuple(missing))
-    stale = _staleness(index["anchors"], commit)
+    stale = _staleness(index["anchors"], expected)
     if stale:
         return Checked("STALE", tuple(stale))
     unproven = [f"{name} {result}" for name, result in index["results"].items() if result not in ("PASS", "ROADMAP")]
     if unproven or "PASS" not in index["results"].values():
         return Checked("NOT PROVEN", tuple(unproven) or ("no invariant passed",))
-    return Checked("VALID", (f"{len(index['results'])} invariants, {len(index['files'])} files",))
+    counted = f"{len(index['results'])} invariants, {len(index['files'])} files"
+    return Checked("VALID", (counted, *(f"let pass: {name} {why}" for name, why in _exceptions(folder, index))))
+
+
+def _exceptions(folder: Path, index: dict[str, Any]) -> list[tuple[str, str]]:
+    documents = [json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in index["results"]]
+    return sorted({item for document in documents for item in document["exceptions"].items()})
 
 
 def _against_index(folder: Path, index: dict[str, Any]) -> tuple[list[str], list[str]]:
@@ -68,6 +85,9 @@ def _against_index(folder: Path, index: dict[str, Any]) -> tuple[list[str], list
     wrong = []
     validator = jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
     for name in sorted(present & set(expected)):
+        if (folder / name).is_symlink():
+            wrong.append(f"{name} is a symbolic link")
+            continue
         content = (folder / name).read_bytes()
         if hashlib.sha256(content).hexdigest() != expected[name]:
             wrong.append(f"{name} is not what was sealed")
@@ -90,10 +110,12 @@ def _contradictions(
     return found
 
 
-def _staleness(anchors: dict[str, Any], commit: str | None) -> list[str]:
+def _staleness(anchors: dict[str, Any], expected: Expected | None) -> list[str]:
     found = []
-    if commit is not None and anchors["commit"] != commit:
-        found.append(f"it is of commit {anchors['commit'][:12]}, not {commit[:12]}")
+    if expected is not None and anchors["commit"] != expected.commit:
+        found.append(f"it is of commit {anchors['commit'][:12]}, not {expected.commit[:12]}")
+    elif expected is not None and anchors["tree_sha256"] != expected.tree_sha256:
+        found.append(f"it is not of the files of commit {expected.commit[:12]}")
     if anchors["dirty"]:
         found.append("it is of a tree with changes that are in no commit")
     return found

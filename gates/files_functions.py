@@ -11,7 +11,7 @@ from typing import Any
 from gates import files_syntax
 from gates.bodies import allowed
 from gates.bodies_parse import Function, functions
-from gates.bodies_rules import RULES, Rule, unqualified
+from gates.bodies_rules import RULES, Rule, denied_node, unqualified
 from gates.files_syntax import SqlText, Statement, Unreadable, dotted, relation, spelled
 from gates.gate import Gate
 from gates.site import Site
@@ -93,9 +93,11 @@ def _functions(site: Site) -> Iterator[tuple[SqlText, Function]]:
 def _ruled(rule: Rule, site: Site) -> Flaws:
     if rule.number == 1:
         yield from _unparsed(site)
+    if rule.number == 3:
+        yield from _outside_bodies(site)
     for file, function in _functions(site):
         for flaw in rule.look(function):
-            if not allowed(rule.number, function.name, definer=_definer(function) is not False):
+            if not allowed(rule.number, function, definer=_definer(function) is not False):
                 yield f"{file.path}: {function.name}", f"{flaw}; the body begins on line {function.line}"
 
 
@@ -105,6 +107,16 @@ def _unparsed(site: Site) -> Flaws:
             file.statements  # noqa: B018 - parsed on access
         except Unreadable as error:
             yield file.path, str(error)
+
+
+def _outside_bodies(site: Site) -> Flaws:
+    """Views, WHEN of triggers and defaults of parameters run whenever somebody reads, writes or calls."""
+    for file, found in _parsed(site):
+        for one in found:
+            roots = one.node.parameters or () if one.kind == "CreateFunctionStmt" else (one.node,)
+            for node in (below for root in roots for below in files_syntax.nodes(root)):
+                if (reason := denied_node(node)) is not None:
+                    yield file.path, f"line {one.line}: {reason}"
 
 
 def _unqualified(site: Site) -> Flaws:

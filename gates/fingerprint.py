@@ -53,6 +53,12 @@ join pg_catalog.pg_settings as s on lower(s.name) = f.name
 where case s.vartype when 'bool' then f.setting::boolean is distinct from s.boot_val::boolean
   else f.setting is distinct from s.boot_val end
 """
+# In no file: given to the server when it was started.
+_COMMAND_LINE = """
+select s.name, case s.vartype when 'bool' then s.setting::boolean::text else s.setting end
+from pg_catalog.pg_settings as s
+where lower(s.name) = any (%s) and s.source = 'command line' and s.setting is distinct from s.boot_val
+"""
 _MAY_READ_FILES = (
     "select pg_catalog.has_table_privilege('pg_catalog.pg_file_settings', 'select')"
     " and pg_catalog.has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'execute')"
@@ -91,11 +97,12 @@ def take(connection: Connection[TupleRow]) -> Fingerprint:
         lines = set(_folded(rows))
         readable = connection.execute(_MAY_READ_FILES).fetchone()
         unseen: tuple[str, ...] = ()
+        changed = connection.execute(_COMMAND_LINE, (list(_PROMISES),)).fetchall()
         if readable and readable[0]:
-            changed = connection.execute(_FILES, (list(_PROMISES),)).fetchall()
-            lines |= {f"server setting {name} {value}" for name, value in changed}
+            changed += connection.execute(_FILES, (list(_PROMISES),)).fetchall()
         else:
             unseen = ("server settings of configuration files and ALTER SYSTEM (only a superuser sees them)",)
+        lines |= {f"server setting {name} {value}" for name, value in changed}
     text = "".join(f"{line}\n" for line in sorted(lines, key=str.encode))
     return Fingerprint(text=text, server_version_num=connection.info.server_version, unseen=unseen)
 

@@ -72,6 +72,11 @@ objects (parent, leaf, classid, objid, subid, kind, identity, details, owner, ac
         else 'bound=' || pg_get_expr(c.relpartbound, c.oid) end,
       'inherits=' || (select string_agg(i.inhparent::regclass::text, ',' order by i.inhseqno) from pg_inherits as i where i.inhrelid = c.oid),
       'server=' || (select s.srvname || coalesce(' ' || f.ftoptions::text, '') from pg_foreign_table as f join pg_foreign_server as s on s.oid = f.ftserver where f.ftrelid = c.oid),
+      -- Flags that PostgreSQL asks before it enforces: said only when they hide what is there.
+      case when not c.relhastriggers and exists (select from pg_trigger as t where t.tgrelid = c.oid) then 'triggers never fire' end,
+      case when not c.relhasindex and exists (select from pg_index as i where i.indrelid = c.oid) then 'indexes are not kept' end,
+      case when not c.relhasrules and exists (select from pg_rewrite as w where w.ev_class = c.oid) then 'rules are not applied' end,
+      case when c.relchecks <> (select count(*) from pg_constraint as k where k.conrelid = c.oid and k.contype = 'c') then 'checks=' || c.relchecks end,
       'definition=' || case when c.relkind in ('v', 'm') then md5(pg_get_viewdef(c.oid)) end,
       'sequence=' || (select (to_jsonb(s) - array['seqrelid', 'seqtypid'])::text || ' as ' || format_type(s.seqtypid, null) from pg_sequence as s where s.seqrelid = c.oid),
       'owned by=' || (select string_agg(d.refobjid::regclass::text || '.' || a.attname || ' ' || d.deptype::text, ',') from pg_depend as d
@@ -90,7 +95,7 @@ objects (parent, leaf, classid, objid, subid, kind, identity, details, owner, ac
   union all
   select r.parent, r.identity, 'pg_class'::regclass, r.oid, a.position::integer, 'column', r.identity || '.' || quote_ident(a.attname),
     concat_ws(' ', a.position, format_type(a.atttypid, a.atttypmod), case when a.attnotnull then 'not null' end,
-      'default=' || a.default_text, 'identity=' || nullif(a.attidentity::text, ''), 'generated=' || nullif(a.attgenerated::text, ''),
+      'default=' || a.default_text, case when a.atthasdef <> (a.default_text is not null) then 'has default=' || a.atthasdef end, 'identity=' || nullif(a.attidentity::text, ''), 'generated=' || nullif(a.attgenerated::text, ''),
       'collation=' || (select n.nspname || '.' || l.collname from pg_collation as l join pg_namespace as n on n.oid = l.collnamespace where l.oid = a.attcollation),
       'storage=' || nullif(a.attstorage::text, t.typstorage::text), 'compression=' || nullif(a.attcompression::text, ''), 'target=' || a.attstattarget,
       'options=' || (select string_agg(o, ',' order by o collate "C") from unnest(a.attoptions || a.attfdwoptions) as o),
@@ -306,13 +311,16 @@ objects (parent, leaf, classid, objid, subid, kind, identity, details, owner, ac
   where x.oid in (select r.oid from release_roles as r)
 
   union all
-  -- A login may be a member of a capability, that is the installation's matter; in an owner role it is ours.
+  -- A login may be a member of a capability, that is the installation's matter; in an owner role it is ours, and in a
+  -- predefined role that passes every grant by.
   select null, null, null, null, 0, 'membership', member.name || ' in ' || groups.name,
     concat_ws(' ', 'admin=' || x.admin_option, 'inherit=' || x.inherit_option, 'set=' || x.set_option), null, null
   from pg_auth_members as x
   join roles as member on member.oid = x.member
   join roles as groups on groups.oid = x.roleid
   where x.member in (select r.oid from release_roles as r) or x.roleid in (select r.oid from release_roles as r where r.is_owner)
+    or (x.member >= 16384 and groups.name in ('pg_read_all_data', 'pg_write_all_data', 'pg_maintain', 'pg_execute_server_program',
+      'pg_read_server_files', 'pg_write_server_files'))
 
   union all
   select null, null, null, null, 0, 'setting',

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 from gates.gate import Gate, NotApplicable
+from gates.previous_release import check_commit, named
 from gates.site import Site
 from symphony.operator_error import OperatorError
 
@@ -40,23 +40,9 @@ def landed_gates() -> list[Gate]:
 
 
 def previous_commit(root: Path) -> str:
-    """Return the commit of the previous release.
-
-    Raises:
-        NotApplicable: release.json names none.
-        OperatorError: PREVIOUS_RELEASE_MISSING when release.json, the commit or git cannot be read.
-    """
-    try:
-        previous = json.loads((root / "release.json").read_text(encoding="utf-8"))["previous"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _missing("release.json", 'it cannot be read or does not say "previous"', "restore it") from error
-    if previous is None:
-        raise NotApplicable("there is no previous release")
-    commit = previous.get("commit") if isinstance(previous, dict) else None
-    if not isinstance(commit, str) or _COMMIT.fullmatch(commit) is None:
-        raise _missing("release.json", "previous.commit is no full commit hash", "write the whole hash")
-    if _git(root, "cat-file", "-e", f"{commit}^{{commit}}") is None:
-        raise _missing(commit, "this clone does not have it", "git fetch --tags --unshallow")
+    """Return the commit of the previous release. Raises as previous_release.named and check_commit do."""
+    tag, commit = named(root)
+    check_commit(root, tag, commit)
     return commit
 
 

@@ -87,7 +87,7 @@ _RULES = (
     ),
     _Rule(
         "M02",
-        "no migration touches its session, LOCKs, COPYs, CALLs or runs a text",
+        "no migration touches its session or the catalog's tables, LOCKs, COPYs, CALLs or runs a text",
         ("INV-002",),
         "take it out",
         migrations_text.session,
@@ -157,7 +157,7 @@ _RULES = (
     ),
     _Rule(
         "M10",
-        "nothing rewrites a table in use",
+        "nothing rewrites a table in use or changes rows of a hot one",
         ("INV-DDL-01",),
         "a new column, filled in batches, and the old one dropped releases later",
         _each(migrations_locks.rewrites),

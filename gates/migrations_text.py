@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from gates import files_syntax
 from gates.bodies_rules import denied
@@ -52,9 +53,19 @@ def session(site: Site) -> Flaws:
         if one.kind in _SESSION or vacuum:
             yield migration.path, f"line {one.line}: {' '.join(one.text.split())[:80]}"
         for node in nodes(one.node):
-            reason = denied(node) if kind(node) == "FuncCall" else None
+            reason = denied(node) if kind(node) == "FuncCall" else _of_the_catalog(node)
             if reason is not None:
                 yield migration.path, f"line {one.line}: {reason}"
+
+
+def _of_the_catalog(node: Any) -> str | None:
+    """Return why a statement may not write there: what is enforced would change, and hardly anything would show it."""
+    if kind(node) not in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"):
+        return None
+    table = relation(node.relation)
+    schema, _dot, name = table.rpartition(".")
+    ours = schema not in ("pg_catalog", "information_schema") and not (schema == "" and name.startswith("pg_"))
+    return None if ours else f"{kind(node).removesuffix('Stmt').upper()} of {table}, a table of PostgreSQL's own"
 
 
 def timeouts(site: Site) -> Flaws:

@@ -96,16 +96,9 @@ def check_commit(root: Path, tag: str, commit: str) -> None:
     """Check that git has the commit, and that the tag, where there is one, points to it.
 
     Raises:
-        OperatorError: PREVIOUS_RELEASE_MISSING, PREVIOUS_TAG_MOVED.
+        OperatorError: PREVIOUS_RELEASE_MISSING, PREVIOUS_RELEASE_WRONG, PREVIOUS_TAG_MOVED.
     """
-    looked = _git(root, "cat-file", "-e", f"{commit}^{{commit}}")
-    if looked.returncode != 0:
-        raise OperatorError(
-            "PREVIOUS_RELEASE_MISSING",
-            thing=f"commit {commit} ({tag})",
-            reason=f"this clone does not have it ({_said(looked) or 'git says no more'})",
-            next_action="git fetch --tags --unshallow (in CI: fetch-depth 0), then look again",
-        )
+    _check_is_earlier(root, tag, commit)
     found = _git(root, "rev-parse", "--quiet", "--verify", f"refs/tags/{tag}^{{commit}}")
     pointed_to = found.stdout.decode().strip()
     if found.returncode == 0 and pointed_to != commit:
@@ -115,6 +108,35 @@ def check_commit(root: Path, tag: str, commit: str) -> None:
             reason=f"it points to {pointed_to}, release.json says {commit}",
             next_action="find out which is the release that was shipped; a tag is never moved",
         )
+
+
+def _check_is_earlier(root: Path, tag: str, commit: str) -> None:
+    """Refuse a commit that is not here, not before HEAD, or by its own release.json another release than the tag's."""
+    looked = _git(root, "cat-file", "-e", f"{commit}^{{commit}}")
+    if looked.returncode != 0:
+        raise OperatorError(
+            "PREVIOUS_RELEASE_MISSING",
+            thing=f"commit {commit} ({tag})",
+            reason=f"this clone does not have it ({_said(looked) or 'git says no more'})",
+            next_action="git fetch --tags --unshallow (in CI: fetch-depth 0), then look again",
+        )
+    if _git(root, "merge-base", "--is-ancestor", commit, "HEAD").returncode != 0:
+        raise _not_previous(tag, commit, "it is not among the commits that led here")
+    theirs = _git(root, "cat-file", "blob", f"{commit}:release.json")
+    if theirs.returncode == 0:
+        ours = json.loads((root / "release.json").read_text(encoding="utf-8"))["release"]
+        release = json.loads(theirs.stdout)["release"]
+        if release == ours or f"v{release}" != tag:
+            raise _not_previous(tag, commit, f"its own release.json says {release}")
+
+
+def _not_previous(tag: str, commit: str, why: str) -> OperatorError:
+    return OperatorError(
+        "PREVIOUS_RELEASE_WRONG",
+        thing=f"commit {commit[:12]} as {tag}",
+        reason=why,
+        next_action="name the commit of the release that was shipped before this one",
+    )
 
 
 def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:

@@ -45,6 +45,8 @@ class Reports:
     Attributes:
         reason: why there are none, or not all.
         suites: which of pgtap, test and slow have reported.
+        skipped: (path, name) of tests that were passed over: whoever names them as proof has none.
+        broken: why no assertion of sql/tests counts, although some passed.
     """
 
     reason: str = ""
@@ -52,10 +54,12 @@ class Reports:
     assertions: list[tuple[str, bool]] = field(default_factory=list)
     tests: list[tuple[str, str, bool]] = field(default_factory=list)
     slow: list[tuple[str, str, bool]] = field(default_factory=list)
+    skipped: set[tuple[str, str]] = field(default_factory=set)
+    broken: str = ""
 
-    def proof(self, name: str) -> Proof:
-        """Return what the entry `name` of verified_by ("pgtap ID", "test path[::name]", "slow …") came to."""
-        kind, _, rest = name.partition(" ")
+    def proof(self, entry: str) -> Proof:
+        """Return what the entry verified_by ("pgtap ID", "test path[::name]", "slow …") came to."""
+        kind, _, rest = entry.partition(" ")
         if kind == "pgtap":
             # What only sets the stage is no proof.
             named = [(what, good) for what, good in self.assertions if what.startswith(f"{rest}: ")]
@@ -66,12 +70,17 @@ class Reports:
             ran = self.slow if kind == "slow" else [*self.tests, *self.slow]
             here = [(name, good) for where, name, good in ran if where == path]
             found = [(f"{path}::{name}", good) for name, good in here if test in ("", name.partition("[")[0])]
+            missed = [n for where, n in self.skipped if where == path and test in ("", n.partition("[")[0])]
+            if missed:
+                return Proof(entry, "NOT_RUN", reason=f"{len(missed)} of its tests were skipped")
+        if kind == "pgtap" and self.broken:
+            return Proof(entry, "FAIL", reason=self.broken)
         if not found:
             reason = f"the {kind} suite has not reported" if kind not in self.suites else "it did not run"
-            return Proof(name, "NOT_RUN", reason=self.reason or reason)
+            return Proof(entry, "NOT_RUN", reason=self.reason or reason)
         failed = [what for what, good in found if not good]
         excerpts = tuple(dict.fromkeys([*failed, *(what for what, _ in found)]))[:EXCERPT]
-        return Proof(name, "FAIL" if failed else "PASS", len(found) - len(failed), len(failed), excerpts)
+        return Proof(entry, "FAIL" if failed else "PASS", len(found) - len(failed), len(failed), excerpts)
 
 
 def begin(root: Path = ROOT) -> Path:
@@ -96,11 +105,16 @@ def load(root: Path = ROOT) -> Reports:
     reports = Reports()
     if (folder / PGTAP).is_file():
         reports.suites.add("pgtap")
-        reports.assertions = assertions((folder / PGTAP).read_text(encoding="utf-8"))
+        tap = (folder / PGTAP).read_text(encoding="utf-8")
+        reports.assertions = assertions(tap)
+        if not tap.rstrip().endswith("Result: PASS"):
+            reports.broken = "the run of sql/tests did not end well: see proofs/pgtap.tap"
     for name, suite in ((FAST, "test"), (SLOW, "slow")):
         if (folder / name).is_file():
             reports.suites.add(suite)
-            (reports.slow if suite == "slow" else reports.tests).extend(tests(folder / name))
+            ran, skipped = tests(folder / name)
+            (reports.slow if suite == "slow" else reports.tests).extend(ran)
+            reports.skipped |= skipped
     return reports
 
 
@@ -109,16 +123,16 @@ def assertions(tap: str) -> list[tuple[str, bool]]:
     return [(found["what"], found["not"] is None and not found["directive"]) for found in _ASSERTION.finditer(tap)]
 
 
-def tests(report: Path) -> list[tuple[str, str, bool]]:
-    """Return (path, name, passed) of every test of a JUnit report that was not skipped."""
-    found = []
+def tests(report: Path) -> tuple[list[tuple[str, str, bool]], set[tuple[str, str]]]:
+    """Return (path, name, passed) of every test of a JUnit report, and (path, name) of those that were skipped."""
+    found, skipped = [], set()
     for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest's own report
+        path, name = case.get("classname", "").replace(".", "/") + ".py", case.get("name", "")
         if case.find("skipped") is not None:
-            continue
-        passed = case.find("failure") is None and case.find("error") is None
-        path = case.get("classname", "").replace(".", "/") + ".py"
-        found.append((path, case.get("name", ""), passed))
-    return found
+            skipped.add((path, name))
+        else:
+            found.append((path, name, case.find("failure") is None and case.find("error") is None))
+    return found, skipped
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ from gates.changes import change_gates
 from gates.drift import drift_gates
 from gates.exceptions import exception_gates
 from gates.files_functions import function_file_gates
+from gates.files_grants import grant_file_gates
 from gates.functions import function_gates
 from gates.gate import Gate
 from gates.lock_trace import lock_trace_gates
+from gates.logins_made import login_gates
 from gates.manifest import manifest_gates
 from gates.migrations_static import migration_gates
 from gates.previous_states import previous_release_gates
@@ -25,7 +27,9 @@ def all_gates() -> dict[str, Gate]:
         *catalog_gates(),
         *acl_gates(),
         *function_gates(),
+        *login_gates(),
         *function_file_gates(),
+        *grant_file_gates(),
         *body_gates(),
         *migration_gates(),
         *squawk_gates(),

@@ -44,13 +44,22 @@ def read(path: Path, *, schema: str) -> Any:
         OSError: no such file.
     """
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_Strict)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError, InvalidDocument) as error:
-        raise InvalidDocument(f"{path.name}: {' '.join(str(error).split())}") from error
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidDocument(f"{path.name}: it is not UTF-8") from error
+    return parse(text, schema=schema, name=path.name)
+
+
+def parse(text: str, *, schema: str, name: str) -> Any:
+    """Return the document of a text; `name` is what errors call it. Raises InvalidDocument."""
+    try:
+        document = yaml.load(text, Loader=_Strict)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, InvalidDocument) as error:
+        raise InvalidDocument(f"{name}: {' '.join(str(error).split())}") from error
     errors = sorted(_validator(schema).iter_errors(document), key=lambda error: list(map(str, error.absolute_path)))
     if errors:
         where = "/".join(map(str, errors[0].absolute_path)) or "the document"
-        raise InvalidDocument(f"{path.name}: {where}: {errors[0].message}")
+        raise InvalidDocument(f"{name}: {where}: {errors[0].message}")
     return document
 
 

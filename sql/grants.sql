@@ -113,7 +113,7 @@ grant execute on function ops.ensure_partitions(integer), ops.health(), ops.get_
   to symphony_maintainer;
 grant execute on function routing.record_health(routing.health_sample_input[]), routing.evaluate(text), routing.get_current() to symphony_router;
 grant execute on function routing.begin_canary(routing.colour, text, text), routing.override(integer, text, text, interval),
-  routing.lift_override(text, text), routing.get_current()
+  routing.lift_override(text, text), routing.abandon_canary(text, text), routing.promote(text, text), routing.get_current()
   to symphony_operator;
 grant execute on function routing.publish_rules(jsonb, text, text) to symphony_policy_admin;
 grant execute on function core.uuidv7_floor(timestamptz) to symphony_auditor;

@@ -9,6 +9,7 @@ import click
 from symphony import __version__
 
 _COMMANDS = {
+    "bao": "symphony.bao.command:bao",
     "bench": "symphony.bench.command:bench",
     "cell": "symphony.cell_command:cell",
     "db": "symphony.postgres_command:db",

@@ -109,7 +109,11 @@ class Cluster:
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def empty(self) -> str:
-        """Create an empty database and return its name."""
+        """Create an empty database and return its name.
+
+        The template is made first: roles belong to the server, and two first migrations at once would both make them.
+        """
+        self.make_template()
         name = self._next_name()
         self.server.create_database(name)
         return name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -25,7 +26,9 @@ class Peer:
     Attributes:
         ready: what /readyz says.
         flushes, flush_seconds: the histogram's count and sum.
-        behaviour: of POST: answer, refuse (500), cut (read the request, then cut the connection).
+        metrics_type: the content type of /metrics.
+        behaviour: of POST: answer, refuse (500), cut (read the request, then cut the connection), nest (JSON no parser bears).
+        read_status: of GET, when it is not to find anything.
         recorded: what GET finds; shared by both colours, as a database would be.
     """
 
@@ -33,7 +36,9 @@ class Peer:
         self.name = name
         self.ready = True
         self.flushes, self.flush_seconds = 0, 0.0
+        self.metrics_type = "text/plain; charset=utf-8"
         self.behaviour = "answer"
+        self.read_status: int | None = None
         self.recorded = recorded
         self.reads_others = True
         self.posted: list[str] = []
@@ -54,7 +59,7 @@ class Peer:
         labels = 'flush_latency_seconds_{}{{point="ingest"}} {}'
         lines = ["# TYPE flush_latency_seconds histogram", labels.format("sum", self.flush_seconds),
                  labels.format("count", self.flushes)]  # fmt: skip
-        return web.Response(text="\n".join(lines) + "\n")
+        return web.Response(body=("\n".join(lines) + "\n").encode(), headers={"Content-Type": self.metrics_type})
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         document = await request.json()
@@ -62,6 +67,8 @@ class Peer:
         if self.behaviour == "cut":
             assert request.transport is not None
             request.transport.abort()
+        if self.behaviour == "nest":
+            return web.Response(status=202, text="[" * 200_000)
         if self.behaviour != "answer":
             return web.Response(status=500)
         body = {"instruction_id": document["instruction_id"], "outbox_id": "o", "sequence_id": 1, "by": self.name}
@@ -69,6 +76,8 @@ class Peer:
         return web.json_response(body, status=202)
 
     async def _get(self, request: web.Request) -> web.Response:
+        if self.read_status is not None:
+            return web.Response(status=self.read_status)
         found = self.recorded.get(request.match_info["name"])
         if found is None or (found["by"] != self.name and not self.reads_others):
             return web.Response(status=404)
@@ -121,10 +130,14 @@ class Haproxy:
             [configuration.program(), "-db", "-f", str(self.file)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 10
-        while not self.socket.exists():
+        while not self._listens():
             assert self._process.poll() is None, self._process.stderr.read() if self._process.stderr else ""
             assert time.monotonic() < deadline, "HAProxy made no socket"
             time.sleep(0.01)
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as asking:
+            return asking.connect_ex(str(self.socket)) == 0  # a socket that is there may not be listened on yet
 
     def stop(self) -> None:
         """End it."""

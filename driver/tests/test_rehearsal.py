@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,13 +23,17 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 
+import symphony
+from gates.previous_release import named
 from symphony.api.evidence import InstructionOutcome
 from symphony.api.routing import RoutingDecision
+from symphony.demo.processes import DemoFailed, Interruption
 from symphony.demo.verdict import Books
 from symphony.rehearsal import command
 from symphony.rehearsal.drill import Facts, Zombie
 from symphony.rehearsal.load import Answer, Entry, Load
 from symphony.rehearsal.relay import Relay, Weather
+from symphony.rehearsal.stage import Code, Company
 from symphony.rehearsal.verdict import checks
 from symphony.routing import configuration
 from tests.cluster import Cluster
@@ -45,12 +51,14 @@ class Evidence:
     def __init__(self) -> None:
         self.facts = Facts(Load("http://none", clients=1, per_second=1))
         self.facts.broken_at, self.facts.inverted_at, self.facts.resumed_at = 100.0, 104.0, 115.0
+        self.facts.green_share_pct, self.facts.swallowed = 40.0, 4
         self.outcomes: list[InstructionOutcome] = []
         self.ledger: list[dict[str, Any]] = []
         for number in range(1, 5):
             self.record(f"LOAD-{number}", number)
             entry = Entry(f"LOAD-{number}", 1, 90.0 + number, "green", acknowledged=self.body(-1))
             self.facts.load.journal.append(entry)
+            self.facts.load.acknowledgements.append((entry.name, self.body(-1)))
         self.record("ZOMBIE-1", 5)
         self.facts.zombies = [Zombie("ZOMBIE-1", Answer(503), Answer(202, "blue", True, self.body(-1)))]
         self.decisions = [
@@ -84,6 +92,48 @@ def lost(e: Evidence) -> None:
 
 def other_ids(e: Evidence) -> None:
     e.facts.load.journal[0].acknowledged = e.body(1)
+
+
+def lost_and_forgotten(e: Evidence) -> None:
+    del e.outcomes[0], e.ledger[0], e.facts.load.journal[0]
+
+
+def not_in_the_journal(e: Evidence) -> None:
+    del e.facts.load.journal[0], e.facts.load.acknowledgements[0]
+
+
+def dropped_from_the_journal(e: Evidence) -> None:
+    del e.facts.load.journal[0]
+
+
+def written_over(e: Evidence) -> None:
+    e.facts.load.journal[0].acknowledged = {}
+
+
+def came_from_nowhere(e: Evidence) -> None:
+    del e.facts.load.acknowledgements[0]
+
+
+def second_answer_differs(e: Evidence) -> None:
+    e.facts.load.acknowledgements.insert(0, ("LOAD-1", e.body(1)))
+
+
+def nothing_at_all(e: Evidence) -> None:
+    e.facts.load.journal.clear()
+    e.facts.load.acknowledgements.clear()
+    e.outcomes, e.ledger = e.outcomes[4:], e.ledger[4:]
+
+
+def gap(e: Evidence) -> None:
+    e.outcomes[4] = replace(e.outcomes[4], sequence_id=6)
+
+
+def nothing_broke(e: Evidence) -> None:
+    e.facts.swallowed = 0
+
+
+def green_had_nothing(e: Evidence) -> None:
+    e.facts.green_share_pct = 0.0
 
 
 def unacknowledged(e: Evidence) -> None:
@@ -153,7 +203,12 @@ def second_fallback(e: Evidence) -> None:
 @pytest.mark.parametrize(
     ("spoil", "verdict"),
     [
-        (lost, "zero acknowledgements lost"), (other_ids, "zero acknowledgements lost"), (unacknowledged, "every one of"),
+        (lost, "zero acknowledgements lost"), (lost_and_forgotten, "zero acknowledgements lost"),
+        (not_in_the_journal, "every payment of the clients"), (dropped_from_the_journal, "as it came"),
+        (written_over, "as it came"), (came_from_nowhere, "as it came"), (second_answer_differs, "zero acknowledgements lost"),
+        (nothing_at_all, "is not empty"), (nothing_at_all, "zero acknowledgements lost"), (gap, "no gap"),
+        (nothing_broke, "was broken"), (green_had_nothing, "was broken"),
+        (other_ids, "as it came"), (unacknowledged, "every one of"),
         (twice, "zero double effects"), (unrecorded, "nothing that is not recorded"), (not_executed, "every DISPATCHED"),
         (two_terminals, "exactly one terminal"), (no_terminal, "exactly one terminal"), (green_after_inversion, "from green"),
         (zombie_was_answered, "without an acknowledgement"), (zombie_is_new, "as replays"), (zombie_from_green, "as replays"),
@@ -259,13 +314,118 @@ def test_without_haproxy_nothing_is_begun(temp: Path, monkeypatch: pytest.Monkey
     assert list(temp.iterdir()) == []
 
 
+def previous_driver(temp: Path) -> Path:
+    """The driver folder of the commit that release.json names, taken from git."""
+    _, commit = named(DRIVER.parent)
+    archive = subprocess.run(
+        ["git", "-C", str(DRIVER.parent), "archive", "--format=tar", commit, "driver", "sql", "scripts"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
+        files.extractall(temp / "previous", filter="data")
+    for folder in (temp / "previous").rglob("*"):
+        folder.chmod(folder.stat().st_mode | 0o055 if folder.is_dir() else 0o644)
+    return temp / "previous" / "driver"
+
+
+def pretend_release(folder: Path, said: str) -> Path:
+    """A driver folder whose `symphony` only says it is ready, and who it is."""
+    package = folder / "symphony"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text('__version__ = "9.9.9"\n')
+    (package / "cli.py").write_text(
+        f'if __name__ == \'__main__\':\n    print(\'{{"event": "ready", "said": "{said}"}}\', flush=True)\n'
+    )
+    return folder
+
+
+def test_the_working_directory_has_no_say_in_which_release_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    company = Company(tmp_path, Interruption())
+    here, previous = pretend_release(tmp_path / "here", "wrong"), pretend_release(tmp_path / "previous", "previous")
+    monkeypatch.chdir(here)
+    child = company.start_release("blue", "ingress", database_url="", driver=previous)
+    assert child.wait_ready(seconds=20)["said"] == "previous"
+    child.wait_done(seconds=20)
+    assert "Usage" in company.start("own", "--help").wait_done(seconds=20)
+    code = Code.of(previous)
+    assert (code.version, code.file) == ("9.9.9", "previous/symphony/__init__.py")
+    assert code.modules_sha256 != Code.of(DRIVER).modules_sha256
+    with pytest.raises(DemoFailed, match=r"is no driver folder of a release; name one that has symphony/cli\.py"):
+        Code.of(tmp_path / "nothing")
+
+
+def until_ended(numbers: Iterable[int], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while left := [number for number in numbers if running(number)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+CHILDREN = """\
+import sys, time
+from pathlib import Path
+from symphony.demo.processes import Child, Guard
+from symphony.rehearsal.stage import _Program
+directory = Path(sys.argv[1])
+child = Child("rail", ["rail-sandbox", "--port", "0", "--ledger", str(directory / "rail.db")], directory=directory, environment={})
+child.wait_ready(seconds=20)
+program = _Program("other", [sys.executable, "-c", "import time; time.sleep(600)", "symphony-demo-"], directory=directory)
+guard = Guard(directory / "data")
+print(child.pid, program.pid, guard._process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_children_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILDREN, str(tmp_path)], stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": str(DRIVER)},
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        numbers = [int(number) for number in process.stdout.readline().split()]
+        assert len(numbers) == 3
+        assert all(running(number) for number in numbers)
+    finally:
+        process.kill()
+        process.communicate()
+    until_ended(numbers, seconds=20)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_killed_drill_leaves_no_process(temp: Path) -> None:
+    process = drill(temp, "--json")
+    assert process.stderr is not None
+    said = ""
+    while "canary of green begun" not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    process.kill()
+    process.communicate(timeout=120)
+    started = {int(number) for number in PROCESS.findall(said)}
+    assert len(started) >= 8, said
+    until_ended(started, seconds=60)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_the_fallback_drill_holds_under_load(temp: Path) -> None:
-    process = drill(temp, "--json", "--previous-driver", str(DRIVER))
+    previous = previous_driver(temp)
+    process = drill(temp, "--json", "--previous-driver", str(previous))
     out, said = process.communicate(timeout=200)
     assert process.returncode == 0, said
+    shutil.rmtree(previous.parent)
     report = json.loads(out)
+    blue, green = report["code"]["blue"], report["code"]["green"]
+    assert blue["file"] == green["file"] == "driver/symphony/__init__.py"
+    assert blue["modules_sha256"] != green["modules_sha256"], "blue ran the same code"
+    assert green["version"] == symphony.__version__
+    assert str(temp) not in json.dumps(report["code"])
     assert report["holds"] is True
     assert all(verdict["holds"] for verdict in report["verdicts"])
     assert len(report["verdicts"]) >= 14

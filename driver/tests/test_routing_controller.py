@@ -7,18 +7,21 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import psycopg
 import pytest
 
 from symphony import api
 from symphony.api import routing
 from symphony.api.connection import Connection
+from symphony.api.routing import ColourSample
 from symphony.metrics import Metrics
 from symphony.rehearsal.relay import Relay
 from symphony.rehearsal.stage import through
@@ -123,6 +126,14 @@ async def test_errors_and_latency_together_bring_everything_back_within_seconds(
     async with scene(fresh_database) as s, aiohttp.ClientSession() as session:
         await s.canary()
         s.green.behaviour = "refuse"
+        flush_s = 0.001
+
+        async def flush() -> None:
+            while True:
+                s.green.flushes, s.green.flush_seconds = s.green.flushes + 1, s.green.flush_seconds + flush_s
+                await asyncio.sleep(0.02)
+
+        flushing = asyncio.create_task(flush())
         loop = asyncio.get_running_loop()
         began = loop.time()
 
@@ -136,18 +147,153 @@ async def test_errors_and_latency_together_bring_everything_back_within_seconds(
         loading = asyncio.create_task(load())
         await asyncio.sleep(1.0)
         assert await s.weights() == {"blue": 80, "green": 20}, "errors alone move nothing"
-
-        async def slow() -> None:
-            while True:
-                s.green.flushes, s.green.flush_seconds = s.green.flushes + 1, s.green.flush_seconds + 2.0
-                await asyncio.sleep(0.05)
-
-        slowing = asyncio.create_task(slow())
+        flush_s = 2.0
         await s.until_weights(100)
         print(f"inverted {loop.time() - began - 1.0:.2f} s after the second signal")
-        for task in (loading, slowing):
+        for task in (loading, flushing):
             task.cancel()
         assert [(row[0], row[5]) for row in ledger(fresh_database)][1:] == [("FALLBACK", "TWO_SIGNALS")]
+
+
+async def test_a_colour_that_refuses_everything_and_records_nothing_loses_its_traffic(fresh_database: str) -> None:
+    async with scene(fresh_database) as s, aiohttp.ClientSession() as session:
+        await s.canary()
+        s.green.behaviour = "refuse"
+        n = 0
+        async with asyncio.timeout(10):
+            while await s.weights() != {"blue": 100, "green": 0}:
+                n += 1
+                async with session.post(
+                    f"{s.process.url}/v1/instructions", json={"instruction_id": f"N-{n}"}
+                ) as answer:
+                    await answer.read()
+        assert [(row[0], row[5]) for row in ledger(fresh_database)][1:] == [("FALLBACK", "TWO_SIGNALS")]
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e300", "-1e300", "-1"])
+async def test_a_nonsense_metric_neither_ends_nor_blinds_the_controller(fresh_database: str, value: str) -> None:
+    async with scene(fresh_database) as s:
+        s.green.flushes, s.green.flush_seconds = 7, float(value)
+        await s.canary()
+        s.green.ready = False
+        await s.until_weights(100)
+        assert [row[5] for row in ledger(fresh_database)][1:] == ["HEARTBEAT_MISSED"]
+
+
+async def test_a_sample_the_database_refuses_hides_neither_the_other_colour_nor_a_heartbeat(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: Callable[..., Any] = ColourMeter.read
+
+    async def impossible(self: ColourMeter, *given: Any, **named: Any) -> ColourSample:
+        sample: ColourSample = await read(self, *given, **named)
+        return replace(sample, errors=sample.requests + 1) if self.colour == "green" else sample
+
+    monkeypatch.setattr(ColourMeter, "read", impossible)
+    async with scene(fresh_database) as s:
+        await s.canary()
+        assert s.value("database_errors_total", point="route", kind="refused") >= 1
+        assert s.controller.not_ready() is None, "nobody is out of reach"
+        s.green.ready = False
+        await s.until_weights(100)
+        assert [row[5] for row in ledger(fresh_database)][1:] == ["HEARTBEAT_MISSED"]
+
+
+async def test_while_its_database_is_away_a_controller_does_not_fight_a_live_one(fresh_database: str) -> None:
+    relay = Relay(urlsplit(fresh_database).port or 0)
+    relay.start()
+    try:
+        async with scene(fresh_database, database_url=through(fresh_database, relay.port)) as s:
+            await s.canary()
+            await asyncio.to_thread(relay.stop)
+            await until(lambda: "database out of reach" in (s.controller.not_ready() or ""))
+            await RuntimeSocket(s.process.socket).set_weights({"blue": 60, "green": 40})  # the live one's
+            for _ in range(10):
+                await asyncio.sleep(0.05)
+                assert await s.weights() == {"blue": 60, "green": 40}
+            await until(lambda: s.value("routing_weight", colour="green") == 40)
+    finally:
+        relay.stop()
+
+
+async def test_n_minus_1_heartbeats_that_end_by_themselves_end_the_controller(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no more heartbeats")
+
+    monkeypatch.setattr(ReadBack, "beat", broken)
+    with pytest.raises(RuntimeError, match=r"^no more heartbeats$"):
+        async with scene(fresh_database, read_back=True) as s:
+            await until(lambda: s.controller.not_ready() is None)
+            await asyncio.sleep(0.15)
+            await routing.begin_canary(s.judge, candidate="green", operator="test", reason="test")
+            await asyncio.sleep(1.0)
+            left_open = s.controller._connection
+    assert left_open is None, "it ended at once, by itself"
+
+
+async def beaten(blue: Peer, green: Peer) -> ReadBack:
+    """One heartbeat of green, read back through blue."""
+    beats = ReadBack("P", {"amount": "1"}, {"blue": blue.url, "green": green.url})
+    async with aiohttp.ClientSession() as session:
+        await beats.beat(session, candidate="green", stable="blue")
+    return beats
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(None, True), (200, False), (404, False), (500, None), (503, None), (429, None)]
+)
+async def test_what_the_stable_colour_cannot_serve_now_is_not_the_candidates_fault(
+    status: int | None, says: bool | None
+) -> None:
+    async with peers() as (blue, green):
+        blue.read_status = status
+        beats = await beaten(blue, green)
+        assert green.posted, "it was acknowledged"
+        assert (beats.take(), beats.owed("green")) == (says, says is not True)
+
+
+async def test_an_answer_that_no_parser_bears_is_no_answer() -> None:
+    async with peers() as (blue, green), aiohttp.ClientSession() as session:
+        green.behaviour = "nest"
+        assert (await beaten(blue, green)).take() is None
+        green.metrics_type = "text/plain; charset=rot13"
+        assert await measurement.scrape(session, green.url) is None
+        green.metrics_type = "text/plain; charset=utf-16"
+        assert await measurement.scrape(session, green.url) is None
+
+
+async def test_heartbeats_prove_one_candidate_for_a_while() -> None:
+    now = 0.0
+    async with peers() as (blue, green):
+        beats = await beaten(blue, green)
+        beats.clock, beats._proved = lambda: now, ("green", now)
+        assert not beats.owed("green")
+        assert beats.owed("blue")
+        now = 15.1
+        assert beats.owed("green")
+        now = 15.0
+        assert not beats.owed("green")
+        assert not beats.owed(None)
+        assert beats.owed("green"), "the next canary is another release"
+
+
+async def test_a_candidate_that_acknowledges_no_heartbeat_is_recorded_as_owing_it(fresh_database: str) -> None:
+    def owing() -> set[tuple[str, bool]]:
+        with psycopg.connect(fresh_database) as connection:
+            return set(connection.execute(
+                "select distinct on (colour) colour::text, read_back_owed from routing.health_samples"
+                " order by colour, recorded_at desc"
+            ).fetchall())  # fmt: skip
+
+    async with scene(fresh_database, read_back=True) as s:
+        s.green.behaviour = "refuse"
+        await s.canary()
+        await asyncio.sleep(0.5)
+        assert owing() == {("blue", False), ("green", True)}
+        s.green.behaviour = "answer"
+        await until(lambda: owing() == {("blue", False), ("green", False)})
 
 
 async def test_an_instruction_the_stable_colour_cannot_read_brings_everything_back(fresh_database: str) -> None:
@@ -256,10 +402,19 @@ async def test_counters_that_begin_again_are_not_negative() -> None:
 def test_what_happens_between_readings_is_counted_once() -> None:
     traffic = measurement._Traffic()
     seen = [
-        traffic.since_last(ServerStatus(weight_pct=50, started=started, requests=requests, errors=errors))
-        for started, requests, errors in ((9, 9, 4), (20, 19, 4), (20, 19, 3), (21, 21, 5), (2, 2, 1))
+        traffic.since_last(
+            ServerStatus(weight_pct=50, started=started, requests=requests, errors=errors, process=process)
+        )
+        for process, started, requests, errors in (
+            ("1", 9, 9, 4),
+            ("1", 20, 19, 4),
+            ("1", 20, 19, 3),
+            ("1", 21, 21, 5),
+            ("2", 2, 2, 1),
+            ("3", 30, 30, 9),
+        )
     ]
-    assert seen == [(0, 0), (10, 0), (0, 0), (2, 1), (2, 1)], "the beginning, a dip, the rest, a restart"
+    assert seen == [(0, 0), (10, 0), (0, 0), (2, 1), (2, 1), (30, 9)], "the beginning, a dip, the rest, two restarts"
 
 
 async def test_shared_signals_come_from_the_named_processes() -> None:

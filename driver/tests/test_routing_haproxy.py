@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -87,6 +88,32 @@ async def test_a_request_that_was_sent_is_never_sent_again(setting: Setting) -> 
     assert max(Counter(blue.posted + green.posted).values()) == 1
     errors = {name: status.errors for name, status in (await RuntimeSocket(process.socket).status()).items()}
     assert sum(errors.values()) == 10, errors
+
+
+async def test_an_interim_answer_does_not_hide_that_the_answer_was_lost(setting: Setting) -> None:
+    process, blue, green = setting
+    blue.behaviour = green.behaviour = "cut"
+    async with aiohttp.ClientSession() as session:
+        for n in range(10):
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.post(
+                    f"{process.url}/v1/instructions", json={"instruction_id": f"X-{n}"}, expect100=True
+                ) as answer:
+                    await answer.read()
+    assert len(blue.posted + green.posted) == 10
+    status = await RuntimeSocket(process.socket).status()
+    assert sum(colour.errors for colour in status.values()) == 10, status
+
+
+async def test_another_haproxy_process_is_told_from_the_last(setting: Setting) -> None:
+    process, _, _ = setting
+    names = [{status.process for status in (await RuntimeSocket(process.socket).status()).values()} for _ in "ab"]
+    process.stop()
+    process.start()
+    names.append({status.process for status in (await RuntimeSocket(process.socket).status()).values()})
+    assert names[0] == names[1]
+    assert len(names[0]) == 1
+    assert names[0].isdisjoint(names[2])
 
 
 async def test_server_errors_are_counted_and_passed_on(setting: Setting) -> None:

@@ -1,7 +1,9 @@
 -- C24: every table refuses UPDATE and DELETE by an ALWAYS row trigger, unless it is named here as one that changes
 -- invariants: INV-014
 -- severity: error
--- remedy: create the trigger (core.refuse_change) and ENABLE ALWAYS it in <context>/append_only.sql; or name the table here
+-- remedy: create the trigger (core.refuse_change) and ENABLE ALWAYS it in <context>/append_only.sql; or name the table, or the guard's new digest, here
+-- The guards' bodies are named by their MD5, core.raise_error among them, for TRUNCATE goes on when it does not raise: whoever
+-- changes one reads it again and writes the new digest here.
 -- Append-only is the default, so that a new table cannot forget it. Leaves are looked at one by one; they count as their root.
 with changing(name, reason) as (values
   ('core.errors', 'register, changed by migrations only: no function writes it'),
@@ -37,4 +39,15 @@ where c.relkind in ('r', 'p')
 union all
 select m.name, 'is named in this gate and does not exist: a later table of that name would be excused'
 from (select c.name from changing as c union all select g.name from guarded as g) as m
-where to_regclass(m.name) is null;
+where to_regclass(m.name) is null
+union all
+select b.name, 'its body is not the one that this gate knows to refuse'
+from (values
+  ('core.refuse_change', '02a153828d73a887d0888199d46fe80f'),
+  ('policy.guard_version', '14a2a9b68b8926e48d8833ae46ad9635'),
+  ('outbox.guard_sequence', '6a8f9ffcdefff740204fb8e058b857c2'),
+  ('core.raise_error', '0af95d6df646fe0741ba68623d836390')
+) as b(name, digest)
+where not exists (
+  select from pg_catalog.pg_proc as p join pg_catalog.pg_language as l on l.oid = p.prolang
+  where p.oid = to_regproc(b.name) and l.lanname = 'plpgsql' and md5(p.prosrc) = b.digest);

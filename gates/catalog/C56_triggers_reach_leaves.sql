@@ -2,7 +2,8 @@
 -- invariants: INV-014
 -- severity: error
 -- remedy: core.create_month_partition makes leaves with their triggers; create what is missing, drop what is not the root's
--- Compared: name, function, timing and events, enabled state, columns, WHEN, arguments. Foreign keys' own triggers are C26.
+-- Compared: name, function, timing and events, enabled state, columns, WHEN (pg_get_expr knows no OLD and NEW), arguments. Foreign
+-- keys' own triggers are C26.
 with tree as (
   select root.oid as root, leaf.relid::oid as leaf
   from pg_catalog.pg_class as root
@@ -11,7 +12,8 @@ with tree as (
   where root.relkind = 'p' and not root.relispartition and leaf.relid <> root.oid
 ), triggers as (
   select t.tgrelid, t.tgname, t.tgfoid,
-    row(t.tgname, t.tgfoid, t.tgtype, t.tgenabled, t.tgattr::text, t.tgargs, pg_get_expr(t.tgqual, t.tgrelid)) as same
+    row(t.tgname, t.tgfoid, t.tgtype, t.tgenabled, t.tgattr::text, t.tgargs,
+      case when t.tgqual is not null then substring(pg_get_triggerdef(t.oid) from ' WHEN \(.*$') end) as same
   from pg_catalog.pg_trigger as t
   where not t.tgisinternal
 )

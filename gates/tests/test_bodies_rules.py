@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,7 +15,7 @@ from gates import bodies, files_syntax
 from gates.bodies import body_gates
 from gates.files_functions import function_file_gates
 from gates.gate import run
-from gates.site import Site
+from gates.site import ROOT, Site
 from gates.tests.checkouts import checkout, found
 
 BODIES = {gate.id: gate for gate in body_gates()}
@@ -256,8 +257,25 @@ def test_the_one_allowed_function_may_not_become_a_definer(inside: Connection[Tu
     assert objects == {"core.create_month_partition(text,text,date)"}
 
 
+CHANGED = "begin\n  execute p_table;\n"
+
+
+def test_the_one_allowed_function_is_allowed_with_its_body_only(inside: Connection[TupleRow], tmp_path: Path) -> None:
+    file = Path("sql/functions/core/create_month_partition.sql")
+    text = (ROOT / file).read_text(encoding="utf-8")
+    changed = text.replace("begin\n", CHANGED, 1)
+    assert changed != text
+    site = checkout(tmp_path, {file.as_posix(): text})
+    assert found(FILES["F02"], site) == []
+    things = {thing for thing, _detail in found(FILES["F02"], checkout(tmp_path, {file.as_posix(): changed}))}
+    assert things == {f"{file.as_posix()}: core.create_month_partition"}
+    inside.execute(changed.encode())
+    objects = {thing for thing, _detail in found(BODIES["B02"], Site(connection=inside))}
+    assert objects == {"core.create_month_partition(text,text,date)"}
+
+
 def test_an_allowance_without_need_is_a_finding(inside: Connection[TupleRow], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(bodies.ALLOWED, (2, "core.get_cell"), "no reason")
+    monkeypatch.setitem(bodies.ALLOWED, (2, "core.get_cell", "0" * 64), "no reason")
     assert found(BODIES["B02"], Site(connection=inside)) == [
         ("core.get_cell", "it is allowed to break this rule (gates/bodies.py) and does not: take the entry out")
     ]

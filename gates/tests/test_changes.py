@@ -11,6 +11,7 @@ import pytest
 from gates.changes import change_gates
 from gates.gate import NotApplicable
 from gates.site import ROOT, Site
+from symphony.operator_error import OperatorError
 
 COMPLETE, RECORDED = change_gates()
 RECORD = """id: 0002-example
@@ -73,6 +74,9 @@ def test_a_base_that_is_no_commit_is_an_error_not_a_pass(site: Site, monkeypatch
     with pytest.raises(Exception, match="COMMIT_UNKNOWN"):
         RECORDED.findings(site)
     monkeypatch.delenv("SYMPHONY_CHANGE_BASE")
+    with pytest.raises(OperatorError, match="RELEASE_FILE_INVALID"):
+        RECORDED.findings(site)
+    (site.root / "release.json").write_text('{"release": "1", "previous": null}', encoding="utf-8")
     with pytest.raises(NotApplicable):
         RECORDED.findings(site)
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from gates.databases import built
-from gates.drift import drift_gates, fingerprint_of, fresh_fingerprint
+from gates.drift import Difference, drift_gates, fingerprint_of, fresh_fingerprint
 from gates.gate import Gate, run
 from gates.site import ROOT, Site
 from gates.tests.planted_checkout import PlantedCheckout
@@ -72,6 +72,20 @@ def test_a_built_database_is_the_same_and_a_changed_one_is_not(cluster: Cluster,
     said = "trigger policy.halts.refuse_change enabled=D "
     assert [detail for thing, detail in found if thing == "trigger policy.halts.refuse_change" and said in detail] != []
     assert ("view evidence.outcomes", "missing") in [(thing, detail.partition(":")[0]) for thing, detail in found]
+
+
+@pytest.mark.parametrize(
+    ("line", "thing"),
+    [
+        ("view evidence.outcomes owner=x", "view evidence.outcomes"),
+        ("partitioned table outbox.a owner=x", "partitioned table outbox.a"),
+        ("system function pg_catalog.lo_put(oid) acl=x", "system function pg_catalog.lo_put(oid)"),
+        ("large objects 1", "large objects 1"),
+        ("membership a in b set=t", "membership a in b set=t"),
+    ],
+)
+def test_a_difference_is_named_so_that_nothing_else_is_called_so(line: str, thing: str) -> None:
+    assert Difference(missing=True, line=line).object == thing
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from gates import evidence, signing
 from gates.anchors import Anchors
-from gates.evidence_check import check
+from gates.evidence_check import Expected, check
 from gates.gate import Finding, Gate, Result
 from gates.manifest import Invariant
 from gates.proofs import Reports
@@ -114,9 +114,12 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "evidence"
 
 
-def word(folder: Path, commit: str | None = COMMIT, key: bytes | None = None) -> str:
+HERE = Expected(COMMIT, ANCHORS.tree_sha256, frozenset({"INV-011"}))
+
+
+def word(folder: Path, expected: Expected | None = HERE, key: bytes | None = None) -> str:
     """Check the folder with the key that was seen when it was sealed."""
-    return check(folder, public_key=key or (folder / evidence.SIGNER).read_bytes(), commit=commit).word
+    return check(folder, public_key=key or (folder / evidence.SIGNER).read_bytes(), expected=expected).word
 
 
 def test_what_was_sealed_is_valid_also_to_openssl(sealed: Path) -> None:
@@ -138,7 +141,9 @@ def test_what_was_sealed_is_valid_also_to_openssl(sealed: Path) -> None:
 
 
 def test_evidence_of_another_commit_or_a_changed_tree_is_stale(sealed: Path) -> None:
-    assert word(sealed, commit="f" * 40) == "STALE"
+    assert word(sealed, replace(HERE, commit="f" * 40)) == "STALE"
+    assert word(sealed, replace(HERE, tree_sha256="f" * 64)) == "STALE", "not the files of that commit"
+    assert word(sealed, None) == "VALID"
     root = sealed.parent
     evidence.seal(root, evidence.documents(RUN, [PROMISE]), replace(ANCHORS, dirty=True))
     assert word(sealed) == "TAMPERED", "the documents have other anchors than the index"
@@ -176,16 +181,23 @@ def test_forged_thinned_and_padded_evidence_is_found(sealed: Path, tmp_path: Pat
     assert word(report) == "TAMPERED"
     index = spoiled("index")
     _edit(index / evidence.INDEX, COMMIT.encode(), b"f" * 40)
-    assert word(index, commit="f" * 40) == "TAMPERED"
+    assert word(index, replace(HERE, commit="f" * 40)) == "TAMPERED"
     thinned = spoiled("thinned")
     (thinned / "INV-012.json").unlink()
     assert word(thinned) == "INCOMPLETE"
     padded = spoiled("padded")
     (padded / "INV-099.json").write_text("{}", encoding="utf-8")
     assert word(padded) == "INCOMPLETE"
+    linked = spoiled("linked")
+    (linked / "annex").symlink_to(sealed, target_is_directory=True)
+    assert word(linked) == "INCOMPLETE"
+    (linked / "annex").unlink()
+    (linked / "INV-012.json").rename(tmp_path / "elsewhere.json")
+    (linked / "INV-012.json").symlink_to(tmp_path / "elsewhere.json")
+    assert word(linked) == "TAMPERED"
     unsigned = spoiled("unsigned")
     (unsigned / evidence.SIGNATURE).unlink()
-    assert check(unsigned, public_key=(sealed / evidence.SIGNER).read_bytes(), commit=None).word == "INCOMPLETE"
+    assert check(unsigned, public_key=(sealed / evidence.SIGNER).read_bytes(), expected=None).word == "INCOMPLETE"
 
 
 def test_a_signature_of_another_key_is_none(sealed: Path) -> None:
@@ -196,6 +208,22 @@ def test_a_signature_of_another_key_is_none(sealed: Path) -> None:
     (sealed / evidence.SIGNER).write_bytes(signing.public_pem(other))
     assert word(sealed) == "VALID", "the key in the folder is no better than the folder"
     assert word(sealed, key=trusted) == "TAMPERED"
+
+
+def test_a_run_that_judged_only_some_invariants_is_incomplete(sealed: Path) -> None:
+    found = check(
+        sealed,
+        public_key=(sealed / evidence.SIGNER).read_bytes(),
+        expected=replace(HERE, invariants=frozenset({"INV-011", "INV-014"})),
+    )
+    assert (found.word, found.lines) == ("INCOMPLETE", ("INV-014 was not judged",))
+
+
+def test_what_was_let_pass_is_told(sealed: Path) -> None:
+    excused = replace(RUN, exceptions={"EXC-0001": "M05 x: a reason"})
+    evidence.seal(sealed.parent, evidence.documents(excused, [PROMISE]), ANCHORS)
+    found = check(sealed, public_key=(sealed / evidence.SIGNER).read_bytes(), expected=HERE)
+    assert (found.word, found.lines[1:]) == ("VALID", ("let pass: EXC-0001 M05 x: a reason",))
 
 
 def test_a_resealed_run_leaves_nothing_of_the_one_before(sealed: Path) -> None:

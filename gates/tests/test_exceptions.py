@@ -98,6 +98,7 @@ def test_the_file_is_read_as_it_is_written(tmp_path: Path) -> None:
         ("expires_on: \"2026-12-20\"", "expires_on: never"),
         ("gate: M05", "gate: M05\nseverity: none"),
         ("gate: M05", "gate: [M05"),
+        ("approver: m.phiri", "approver: \"a.banda \""),
     ],
 )  # fmt: skip
 def test_a_file_that_is_not_what_the_schema_says_stops_the_run(tmp_path: Path, old: str, new: str) -> None:

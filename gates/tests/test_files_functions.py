@@ -63,6 +63,13 @@ EDITS: dict[tuple[str, str], tuple[str, str, str, str]] = {
     ("F10", "two functions"): ("", GOOD.replace("planted", "second"), PATH, "it defines outbox.planted, outbox.second"),
     ("F10", "overload"): ("", GOOD.replace("core.cell[]", "integer"), "outbox.planted", "it is defined 2 times"),
     ("F10", "nothing"): (GOOD, "comment on schema outbox is 'x';", PATH, "no function, no view and no trigger"),
+    ("F03", "view"): ("", "create view outbox.v as select query_to_xml('x', true, true, '');", PATH, "calls query_to_xml"),
+    ("F03", "default of a parameter"): ("p_text text,", "p_text text default pg_read_file('x'),", PATH, "calls pg_read_file"),
+    ("F03", "when of a trigger"): (
+        "", "create trigger t before insert on outbox.t for each row when (pg_catalog.set_config('a.b', new.c, false) > '') "
+        "execute function core.refuse_change();", PATH, "calls set_config"),
+    ("F03", "dblink in a view"): ("", "create view outbox.v as select public.dblink_exec('x');", PATH, "calls public.dblink_exec"),
+    ("F03", "table of others in a view"): ("", "create view outbox.v as select 1 from public.trap;", PATH, "touches public.trap"),
     ("F11", "no owner"): (OWNER, "", FUNCTION, "no line makes symphony_outbox_owner its owner"),
     ("F11", "another owner"): ("symphony_outbox_owner", "symphony_core_owner", FUNCTION, "symphony_outbox_owner its owner"),
     ("F11", "owner of an overload"): (OWNER, OWNER.replace("text, ", ""), FUNCTION, "symphony_outbox_owner its owner"),

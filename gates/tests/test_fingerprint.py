@@ -9,11 +9,14 @@ import pytest
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from gates.catalog import catalog_gates
 from gates.databases import built, migrate
 from gates.drift import Difference, differences, fingerprint_of
 from gates.fingerprint import Fingerprint, take
+from gates.site import Site
 from gates.tests.schema_mutations import MUTATIONS
 from symphony.migrate import DEFAULT_SQL_DIR
+from symphony.postgres_binaries import run_as, service_account
 from symphony.postgres_throwaway import Cluster
 
 
@@ -149,3 +152,23 @@ def test_another_superuser_and_altered_server_settings(own_cluster: Cluster) -> 
         connection.execute("alter system set full_page_writes = 'off'")
         found = differences(first, fingerprint_of(theirs))
         assert [d.line for d in found] == ["server setting full_page_writes false"]
+
+
+@pytest.mark.slow
+def test_settings_of_the_servers_command_line_are_seen(own_cluster: Cluster) -> None:
+    server = own_cluster.server
+    (c38,) = (gate for gate in catalog_gates() if gate.id == "C38")
+    with built(own_cluster, DEFAULT_SQL_DIR) as url:
+        first = fingerprint_of(url)
+        assert c38.findings(Site(database_url=url)) == []
+        server.stop()
+        options = "-c fsync=off -c full_page_writes=off -c session_replication_role=replica -c wal_keep_size=16"
+        command = [server.binaries.program("pg_ctl"), "start", "-D", str(server.data), "-w", "-s", "-o", options]
+        assert run_as(service_account(), [*command, "-l", str(server.data / "log" / "options.log")]).returncode == 0
+        expected = {"fsync", "full_page_writes", "session_replication_role"}
+        assert {finding.object for finding in c38.findings(Site(database_url=url))} == expected
+        found = differences(first, fingerprint_of(url))
+        assert {d.line.split()[2] for d in found} == expected
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("create role looker login; set role looker")
+            assert differences(first, take(connection)) == found, "any login sees it"

@@ -38,6 +38,9 @@ RED = {
         "evidence.evidence_events", "AccessExclusiveLock"),
     "a default partition": ("create table evidence.rest partition of evidence.evidence_events default", "evidence.evidence_events", "AccessExclusiveLock"),
     "a whole table updated": (f"update {PENDING} set due_at = due_at", PENDING, "end to end"),
+    "rows updated by an index": (
+        f"update {PENDING} set due_at = due_at where (participant_id, sequence_id) > ('', 0)", PENDING, "rows of it"),
+    "rows deleted by an index": (f"delete from {PENDING} where (participant_id, sequence_id) > ('', 0)", PENDING, "rows of it"),
     "a whole table updated in DO": (f"do $$ begin update {PENDING} set due_at = due_at; end $$", PENDING, "end to end"),
     "SET NOT NULL": ("alter table evidence.cases alter column outbox_id set not null", "evidence.cases", "end to end under AccessExclusiveLock"),
     "a foreign key validated at once": (
@@ -76,7 +79,7 @@ GREEN = {
     "a view": "create or replace view evidence.reason_register as select * from core.reasons",
 }  # fmt: skip
 # The rest takes half a second each, and shows the same ways of seeing.
-FAST = {"an index hidden in DO", "a default that rewrites", "a partition made in place", "a whole table updated", "SET NOT NULL",
+FAST = {"an index hidden in DO", "a default that rewrites", "rows updated by an index", "a partition made in place", "a whole table updated", "SET NOT NULL",
     "a foreign key validated at once", "nullable column", "a foreign key not validated", "a new table that refers"}  # fmt: skip
 GATES = {gate.id: gate for gate in lock_trace_gates()}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from gates.registry import all_gates
 from gates.site import ROOT, Site
 from gates.yaml_documents import InvalidDocument
 
-ENFORCERS, PROOFS, REVIEWED = (all_gates()[name] for name in ("X01", "X02", "X03"))
+ENFORCERS, PROOFS, REVIEWED, THINNED = (all_gates()[name] for name in ("X01", "X02", "X03", "X08"))
 
 
 @pytest.fixture
@@ -144,3 +146,52 @@ def test_a_manifest_that_is_not_what_its_schema_says_stops_everything(site: Site
     with pytest.raises((InvalidDocument, ValueError)):
         manifest.load(site.root)
     assert run(REVIEWED, site).verdict == "ERROR"
+
+
+def git(root: Path, *arguments: str) -> str:
+    """Run git in the copy."""
+    options = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *options, *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_a_manifest_that_promises_less_than_before_is_red(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(site.root, "init", "-q")
+    git(site.root, "add", "gates/invariants.yml")
+    git(site.root, "commit", "-q", "-m", "before")
+    monkeypatch.setenv("SYMPHONY_CHANGE_BASE", git(site.root, "rev-parse", "HEAD"))
+    assert THINNED.findings(site) == []
+    path = site.root / "gates" / "invariants.yml"
+    whole = path.read_text(encoding="utf-8")
+    gone = re.sub(r"(?ms)^  - id: INV-CELL-001.*?(?=^  - id: )", "", whole)
+    back = re.sub(
+        r"(?ms)(- id: INV-SHED-001.*?)status: implemented(.*?)verified_by: \[.*?\]",
+        r"\1status: roadmap\2verified_by: []",
+        whole,
+        count=1,
+    )
+    thin = whole.replace("test driver/tests/test_cell_fence.py, ", "", 1)
+    for text, detail in (
+        (gone, "is gone"),
+        (back, "a promise again"),
+        (thin, "no longer names test driver/tests/test_cell_fence.py"),
+    ):
+        assert text != whole
+        path.write_text(text, encoding="utf-8")
+        found = THINNED.findings(site)
+        assert [detail in finding.detail for finding in found] == [True], found
+    edit(site, "gates/invariants.yml", "id: INV-018", "id: INV-918")
+    assert {finding.object for finding in THINNED.findings(site)} >= {"INV-018"}
+
+
+def test_a_gate_may_not_prove_what_is_only_promised(site: Site) -> None:
+    path = site.root / "gates" / "invariants.yml"
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(
+        r"(?ms)(- id: INV-018.*?)status: implemented(.*?)verified_by: \[.*?\]",
+        r"\1status: roadmap\2verified_by: []",
+        text,
+        count=1,
+    )
+    path.write_text(text, encoding="utf-8")
+    assert any(f.object == "INV-018" and "C62 says it proves this" in f.detail for f in PROOFS.findings(site))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psycopg
@@ -69,6 +70,11 @@ PLANTS: dict[str, list[str]] = {
         "call core.p();", "lock table core.hot;", "vacuum core.hot;", "vacuum full core.hot;", "discard all;", "listen a;",
         "notify a;", "load 'auto_explain';", "checkpoint;", "prepare p as select 1;", "execute p;", "deallocate p;",
         "declare c cursor with hold for select 1;", "set constraints all deferred;",
+        "update pg_catalog.pg_class set relhastriggers = false where relname = 'cold';", "update pg_class set relchecks = 0;",
+        "delete from pg_attrdef;", "insert into pg_catalog.pg_auth_members values (1);", "delete from information_schema.sql_features;",
+        "with gone as (delete from pg_trigger returning 1) select 1;",
+        "merge into pg_proc as p using core.cold on false when matched then do nothing;",
+        "create table core.made (a xml default query_to_xml('drop table core.cold', true, true, ''));",
     ],
     "M03": [
         "set lock_timeout = 0;", "set local lock_timeout = '1h';", "set local statement_timeout = 0;", "reset lock_timeout;",
@@ -117,7 +123,12 @@ PLANTS: dict[str, list[str]] = {
         "alter table core.cold alter column n type bigint;", "alter table core.cold set unlogged;",
         "alter table core.cold set tablespace elsewhere;", "alter table core.cold set access method heap;",
         "alter table core.cold alter column n set expression as (1);", "update core.cold set n = 1;", "delete from core.cold;",
-        "cluster core.cold using i;", "refresh materialized view core.m;",
+        "cluster core.cold using i;", "refresh materialized view core.m;", "update core.busy set n = 1 where id > 'a';",
+        "delete from core.busy where n = 1;", "update core.hot_202601 set n = 1 where n = 2;",
+        "merge into core.busy as b using core.cold as c on b.id = c.id when matched then update set n = 1;",
+        "with gone as (delete from core.busy where n = 1 returning *) select from gone;",
+        "insert into core.busy values ('a') on conflict (id) do update set n = 1;",
+        "with gone as (delete from core.cold returning *) select from gone;",
     ],
     "M11": [
         "alter table core.cold rename to cool;", "alter table core.cold rename column n to m;",
@@ -193,6 +204,7 @@ SAFE = {
     "alter table core.hot attach partition core.hot_209901 for values from ('a') to ('b');",
     "reloptions of two": "alter table core.hot set (fillfactor = 90); alter table core.busy set (fillfactor = 90);",
     "rows of an unguarded table": "update core.cold set n = 1 where n = 2; insert into core.ledger values (uuidv7(), 1);",
+    "rows added to a hot table": "insert into core.busy values (uuidv7()) on conflict (id) do nothing;",
     "a schema": "create schema made authorization symphony_made_owner;",
     "an enum": "create type core.made as enum ('a'); alter type core.made owner to symphony_core_owner; alter type core.made add value 'b';",
     "a domain and a sequence": "create domain core.made as int; alter domain core.made owner to symphony_core_owner; "
@@ -280,15 +292,40 @@ def test_without_a_previous_release_there_is_nothing_landed(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "said", [None, "{}", "no json", '{"previous": {"commit": "main"}}', '{"previous": {"commit": "%s"}}']
+    ("said", "code"),
+    [
+        (None, "RELEASE_FILE_INVALID"),
+        ("{}", "RELEASE_FILE_INVALID"),
+        ("no json", "RELEASE_FILE_INVALID"),
+        ('{"previous": {"tag": "v1", "commit": "main"}}', "RELEASE_FILE_INVALID"),
+        ('{"previous": {"tag": "v1", "commit": "%s"}}', "PREVIOUS_RELEASE_MISSING"),
+    ],
 )
-def test_a_previous_release_that_cannot_be_read_is_red(tmp_path: Path, said: str | None) -> None:
+def test_a_previous_release_that_cannot_be_read_is_red(tmp_path: Path, said: str | None, code: str) -> None:
     site = checkout(tmp_path, OLD)
     git(tmp_path, "init", "--quiet")
     if said is not None:
         (tmp_path / "release.json").write_text(said.replace("%s", "0" * 40), encoding="ascii")
     result = run(GATES["M18"], site)
-    assert (result.verdict, "PREVIOUS_RELEASE_MISSING" in result.reason) == ("ERROR", True)
+    assert (result.verdict, code in result.reason) == ("ERROR", True)
+
+
+def test_this_release_is_not_the_one_before(tmp_path: Path) -> None:
+    """A release compared with itself differs in nothing: whatever was edited would be green."""
+    site = checkout(tmp_path, {**OLD, "release.json": json.dumps({"release": "1", "previous": None})})
+    release(tmp_path)  # commits it, and names it v1 before release 2
+    assert run(GATES["M18"], site).verdict == "PASS"
+    document = json.loads((tmp_path / "release.json").read_text(encoding="utf-8"))
+    for changed in ({**document, "release": "1"}, {**document, "previous": {**document["previous"], "tag": "v7"}}):
+        (tmp_path / "release.json").write_text(json.dumps(changed), encoding="utf-8")
+        result = run(GATES["M18"], site)
+        assert (result.verdict, "PREVIOUS_RELEASE_WRONG" in result.reason) == ("ERROR", True)
+    aside = git(tmp_path, "commit-tree", "-m", "aside", "HEAD^{tree}")
+    (tmp_path / "release.json").write_text(
+        json.dumps({"release": "2", "previous": {"tag": "v1", "commit": aside}}), encoding="utf-8"
+    )
+    result = run(GATES["M18"], site)
+    assert (result.verdict, "among the commits that led here" in result.reason) == ("ERROR", True)
 
 
 @pytest.mark.parametrize(

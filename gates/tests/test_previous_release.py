@@ -23,6 +23,7 @@ from symphony.postgres_throwaway import Cluster
 
 GATES = {gate.id: gate for gate in previous_release_gates()}
 EVENT = "functions/evidence/record_event.sql"
+VIEW = "functions/evidence/reason_register.sql"
 
 
 def verdicts(site: Site, *names: str) -> dict[str, list[tuple[str, str]]]:
@@ -165,6 +166,12 @@ def test_a_renamed_column_is_seen_only_by_the_old_functions(checkout: PlantedChe
     assert any("full_scan_at" in detail for _thing, detail in found["N03"]), found["N03"]
     lost_column = 'its rows cannot be read as before: column "full_scan_at" does not exist'
     assert ("table outbox.claim_gate", lost_column) in found["N04"]
+
+
+@pytest.mark.slow
+def test_a_view_may_gain_a_column(checkout: PlantedCheckout) -> None:
+    checkout.replace(VIEW, "r.next_action from", "r.next_action, 'x'::text as planted from")
+    assert verdicts(checkout.site, "N02", "N03") == {"N02": [], "N03": []}
 
 
 @pytest.mark.slow

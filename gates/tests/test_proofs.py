@@ -38,7 +38,7 @@ def root(tmp_path: Path) -> Path:
 def report(root: Path) -> Path:
     """Begin a run and have two suites report."""
     folder = proofs.begin(root)
-    (folder / PGTAP).write_text(TAP, encoding="utf-8")
+    (folder / PGTAP).write_text(TAP + "Result: PASS\n", encoding="utf-8")
     (folder / FAST).write_text(JUNIT, encoding="utf-8")
     return folder
 
@@ -51,7 +51,7 @@ def report(root: Path) -> Path:
         ("pgtap INV-013", "FAIL", 0, 1),
         ("pgtap INV-00", "NOT_RUN", 0, 0),
         ("pgtap INV-014", "NOT_RUN", 0, 0),
-        ("test driver/tests/test_a.py", "FAIL", 1, 2),
+        ("test driver/tests/test_a.py", "NOT_RUN", 0, 0),
         ("test driver/tests/test_a.py::test_one", "PASS", 1, 0),
         ("test driver/tests/test_a.py::test_two", "FAIL", 0, 1),
         ("test driver/tests/test_a.py::test_four", "NOT_RUN", 0, 0),
@@ -65,6 +65,13 @@ def test_only_what_ran_and_passed_is_a_pass(root: Path, name: str, outcome: str,
     proof = proofs.load(root).proof(name)
     assert (proof.outcome, proof.passed, proof.failed) == (outcome, passed, failed)
     assert proof.excerpts or proof.reason
+
+
+def test_assertions_of_a_run_that_did_not_end_well_prove_nothing(root: Path) -> None:
+    folder = report(root)
+    (folder / PGTAP).write_text("ok 1 - INV-005: all is well\npsql:x.sql:2: ERROR\nResult: FAIL\n", encoding="utf-8")
+    proof = proofs.load(root).proof("pgtap INV-005")
+    assert (proof.outcome, "did not end well" in proof.reason) == ("FAIL", True)
 
 
 def test_the_slow_suite_adds_to_the_fast_one(root: Path) -> None:

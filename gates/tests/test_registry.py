@@ -10,6 +10,7 @@ import pytest
 from gates import registry
 from gates.gate import Gate
 
+WARNINGS = {"M23"}  # a finding of any other gate turns the run red
 WITHOUT_TOOLS = """
 import sys
 sys.modules["pglast"] = None
@@ -23,6 +24,10 @@ def test_two_gates_of_one_id_are_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(registry, "change_gates", lambda: [one, one])
     with pytest.raises(ValueError, match="X99"):
         registry.all_gates()
+
+
+def test_the_gates_that_only_warn_are_these() -> None:
+    assert {gate.id for gate in registry.all_gates().values() if gate.severity == "warning"} == WARNINGS
 
 
 @pytest.mark.parametrize(

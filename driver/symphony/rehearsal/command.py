@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -119,6 +120,7 @@ def _play(stage: RoutingStage, teller: _Teller, *, previous_driver: Path | None)
     teller.step("measured: " + ", ".join(f"{name} {value}" for name, value in numbers.items()))
     return {
         "drill": "fallback",
+        "code": {colour: asdict(ran) for colour, ran in routes.code.items()},
         "holds": not any(check.wrong for check in found),
         "measured": {**numbers, "elapsed_s": round(teller.elapsed_s, 1)},
         "verdicts": [{"said": check.said, "holds": not check.wrong, "wrong": check.wrong} for check in found],

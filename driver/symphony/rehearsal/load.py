@@ -14,6 +14,8 @@ from symphony.demo.processes import DemoFailed
 from symphony.demo.script import PARTICIPANT, RAIL
 from symphony.routing.configuration import COLOUR_HEADER
 
+PREFIX: Final = "LOAD-"
+"""Every payment of the clients is named so."""
 _TIMEOUT_S: Final = 4.0
 _PAUSE_S: Final = 0.2
 _TRIES: Final = 60
@@ -73,10 +75,16 @@ def open_session() -> aiohttp.ClientSession:
 
 
 class Load:
-    """Several clients, each sending one payment after the other at a steady pace."""
+    """Several clients, each sending one payment after the other at a steady pace.
+
+    Attributes:
+        journal: every key's life.
+        acknowledgements: every 202 as it came, name and body; nothing is ever taken out or written over.
+    """
 
     def __init__(self, url: str, *, clients: int, per_second: float) -> None:
         self.journal: list[Entry] = []
+        self.acknowledgements: list[tuple[str, dict[str, Any]]] = []
         self.url = url
         self._pace_s = clients / per_second
         self._clients = clients
@@ -108,7 +116,7 @@ class Load:
         async with open_session() as session:
             while not self._ending.is_set():
                 began = time.monotonic()
-                entry = Entry(f"LOAD-{uuid.uuid4().hex}")
+                entry = Entry(f"{PREFIX}{uuid.uuid4().hex}")
                 self.journal.append(entry)
                 await self._deliver(session, entry)
                 await asyncio.sleep(max(0.0, self._pace_s - (time.monotonic() - began)))
@@ -119,6 +127,7 @@ class Load:
             entry.asked_at = time.monotonic()
             answer = await post(session, self.url, entry.name)
             if answer.status == 202:
+                self.acknowledgements.append((entry.name, answer.body))
                 entry.colour, entry.replayed, entry.acknowledged = answer.colour, answer.replayed, answer.body
             elif answer.status in _REFUSALS:
                 raise DemoFailed(f"a payment of the drill was refused with {answer.status}; nothing is proved by that")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from symphony.demo.processes import Child, Children, DemoFailed, Interruption
+from symphony.demo.processes import Child, Children, DemoFailed, Interruption, environment_of, tied
 from symphony.demo.script import PARTICIPANT, RAIL
 from symphony.demo.stage import Say, Services, Stage
 from symphony.postgres_directory import free_port
@@ -21,6 +23,8 @@ from symphony.routing import configuration
 
 _READY_S: Final = 30.0
 _READ_BACK_MS: Final = 1_000
+_DRIVER: Final = Path(__file__).resolve().parents[2]
+_WHO: Final = "import symphony.cli; print(symphony.__version__); print(symphony.__file__)"
 
 
 class _Program(Child):
@@ -32,19 +36,45 @@ class _Program(Child):
         self.log = directory / f"{name}.log"
         with self.out.open("wb") as out, self.log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True
+                tied(command), stdin=subprocess.DEVNULL, stdout=out, stderr=log, start_new_session=True
             )
         self.pid = self._process.pid
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Which code a colour runs: its version, where in its checkout it lies, and a digest over its modules."""
+
+    version: str
+    file: str
+    modules_sha256: str
+
+    @classmethod
+    def of(cls, driver: Path) -> Code:
+        """What Python finds when it is told that driver folder, as the colour is; raises DemoFailed for other code."""
+        done = subprocess.run(
+            [sys.executable, "-c", _WHO], env=_environment(driver), capture_output=True, text=True, check=False
+        )
+        version, _, file = done.stdout.strip().partition("\n")
+        package = Path(file).resolve().parent
+        if done.returncode != 0 or package.parent != driver.resolve():
+            raise DemoFailed(f"{driver} is no driver folder of a release; name one that has symphony/cli.py")
+        digest = hashlib.sha256()
+        for module in sorted(package.rglob("*.py")):
+            digest.update(f"{module.relative_to(package)}\0".encode() + hashlib.sha256(module.read_bytes()).digest())
+        return cls(version, str(Path(file).resolve().relative_to(driver.resolve().parent)), digest.hexdigest())
+
+
+def _environment(driver: Path) -> dict[str, str]:
+    return environment_of({"PYTHONPATH": str(driver)})
 
 
 class Company(Children):
     """The drill's processes: ours, ours of a previous release, and HAProxy."""
 
-    def start_release(self, name: str, *arguments: str, database_url: str, driver: Path | None) -> Child:
-        """Start `symphony ARGUMENTS` of another checkout's driver folder, or of this one."""
-        environment = {"SYMPHONY_DATABASE_URL": database_url}
-        if driver is not None:
-            environment["PYTHONPATH"] = str(driver)
+    def start_release(self, name: str, *arguments: str, database_url: str, driver: Path) -> Child:
+        """Start `symphony ARGUMENTS` of a driver folder."""
+        environment = {"SYMPHONY_DATABASE_URL": database_url, "PYTHONPATH": str(driver)}
         with self._interruption.held():
             child = Child(name, arguments, directory=self._directory, environment=environment)
             self._children.append(child)
@@ -60,7 +90,10 @@ class Company(Children):
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """What runs, the controller last, and where it listens. `services` and `metrics` are base URLs by colour."""
+    """What runs, the controller last, and where it listens.
+
+    `services` and `metrics` are base URLs by colour, `code` says what each colour runs.
+    """
 
     children: list[Child]
     rail_url: str
@@ -69,6 +102,7 @@ class Routes:
     services: dict[str, str]
     metrics: dict[str, str]
     relay: Relay
+    code: dict[str, Code]
 
 
 class RoutingStage(Stage):
@@ -83,6 +117,8 @@ class RoutingStage(Stage):
     def open_routes(self, *, previous_driver: Path | None) -> Routes:
         """Start the rail, a worker, both colours, HAProxy and the controller."""
         program = configuration.program()
+        drivers = {"blue": previous_driver or _DRIVER, "green": _DRIVER}
+        code = {colour: Code.of(driver) for colour, driver in drivers.items()}
         self._relay = relay = Relay(self._server.port)
         relay.start()
         start = self.company.start
@@ -90,10 +126,8 @@ class RoutingStage(Stage):
         ingress = ("ingress", "--dev", "--port", "0", "--metrics-port", "0")
         login = self.urls["symphony_ingest"]
         colours = {
-            "blue": self.company.start_release("blue", *ingress, database_url=login, driver=previous_driver),
-            "green": self.company.start_release(
-                "green", *ingress, database_url=through(login, relay.port), driver=None
-            ),
+            colour: self.company.start_release(colour, *ingress, database_url=url, driver=drivers[colour])
+            for colour, url in (("blue", login), ("green", through(login, relay.port)))
         }
         maintenance = start("maintain", "maintain", database_url=self.urls["symphony_maintainer"])
         rail_url = f"http://127.0.0.1:{rail.wait_ready(seconds=_READY_S)['port']}"
@@ -108,7 +142,10 @@ class RoutingStage(Stage):
         route = self._open_controller(socket, services, metrics, queue_url=queue_url)
         children = [rail, worker, maintenance, *colours.values(), haproxy, route]
         self._say("started: " + ", ".join(f"{child.name} (process {child.pid})" for child in children))
-        return Routes(children, rail_url, f"http://127.0.0.1:{port}", socket, services, metrics, relay)
+        self._say(
+            "; ".join(f"{colour} runs {ran.version}, modules {ran.modules_sha256[:12]}" for colour, ran in code.items())
+        )
+        return Routes(children, rail_url, f"http://127.0.0.1:{port}", socket, services, metrics, relay, code)
 
     def _open_haproxy(self, program: str, ready: dict[str, dict[str, Any]]) -> tuple[Child, int, Path]:
         port, socket, file = free_port(), self.directory / "haproxy.sock", self.directory / "haproxy.cfg"

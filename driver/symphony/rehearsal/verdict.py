@@ -11,6 +11,7 @@ from symphony.api.evidence import InstructionOutcome
 from symphony.api.routing import RoutingDecision
 from symphony.demo.verdict import Books, Check
 from symphony.rehearsal.drill import LIMIT_S, RULES, TARGET_S, Facts
+from symphony.rehearsal.load import PREFIX
 
 _IDS: Final = ("outbox_id", "sequence_id")
 
@@ -35,18 +36,25 @@ def checks(
 
 
 def _acknowledgements(facts: Facts, by_name: dict[str, list[InstructionOutcome]]) -> Iterator[Check]:
-    journal = facts.load.journal
+    journal, acknowledgements = facts.load.journal, facts.load.acknowledgements
+    entries = {entry.name: entry for entry in journal}
+    yield Check(
+        "the journal is not empty and has every payment of the clients that the books have",
+        [name for name in by_name if name.startswith(PREFIX) and name not in entries] if journal else ["it is empty"],
+    )
+    yield Check(
+        f"each of the {len(acknowledgements)} acknowledgements that came stands in the journal as it came",
+        [name for name, body in acknowledgements if name not in entries or entries[name].acknowledged != body]
+        + sorted({e.name for e in journal if e.acknowledged is not None} - {name for name, _ in acknowledgements}),
+    )
     yield Check(
         f"every one of the {len(journal)} keys sent was acknowledged in the end",
         [entry.name for entry in journal if entry.acknowledged is None],
     )
     yield Check(
         "zero acknowledgements lost: each acknowledged key stands in the books exactly once, with the same ids",
-        [
-            entry.name
-            for entry in journal
-            if entry.acknowledged is not None and not _stands(entry.acknowledged, by_name.get(entry.name, []))
-        ],
+        [name for name, body in acknowledgements if not _stands(body, by_name.get(name, []))]
+        + ([] if acknowledgements else ["none came"]),
     )
     yield Check(
         "between inversion and resumption no acknowledgement came from green",
@@ -107,6 +115,12 @@ def _routing(facts: Facts, decisions: Sequence[RoutingDecision]) -> Iterator[Che
     yield Check(
         f"inversion within {LIMIT_S:.0f} s (target {TARGET_S:.0f} s): {facts.inversion_s:.1f} s",
         [] if 0 < facts.inversion_s <= LIMIT_S else [f"{facts.inversion_s:.1f} s"],
+    )
+    yield Check(
+        f"green had a share ({facts.green_share_pct:.0f} %), and was broken: {facts.swallowed} answers to COMMIT lost",
+        []
+        if facts.green_share_pct > 0 and facts.swallowed >= 1
+        else ["what did not carry or did not break proves nothing"],
     )
     kinds = [decision.kind for decision in decisions]
     story = ["CANARY_BEGUN", "CANARY_RAISED", "FALLBACK", "COOLDOWN_BEGUN", "CANARY_RESUMED"]

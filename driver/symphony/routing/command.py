@@ -75,7 +75,9 @@ def route(
             haproxy=RuntimeSocket(haproxy_socket),
             meters={colour: ColourMeter(colour, url) for colour, url in metrics_urls.items()},
             shared=SharedMeter(queue_age_from, rail_rejects_from),
-            read_back=ReadBack.load(read_back, services=services) if read_back is not None else None,
+            read_back=None
+            if read_back is None
+            else ReadBack.load(read_back, services=services, interval_ms=timing["read_back_interval_ms"]),
             metrics=metrics,
             settings=RouteSettings(**timing),
         )

@@ -14,7 +14,7 @@ import structlog
 
 from symphony.api import connect, routing
 from symphony.api.connection import Connection
-from symphony.api.routing import COLOURS, MODES, ColourSample, Evaluation
+from symphony.api.routing import COLOURS, MODES, ColourSample, Evaluation, SampleRefused
 from symphony.errors import DatabaseRefused, OutcomeUnknown, SymphonyError
 from symphony.metrics import Metrics
 from symphony.routing.haproxy import HaproxyUnavailable, RuntimeSocket, ServerStatus
@@ -55,7 +55,8 @@ class RouteSettings:
 class Controller:
     """One controller for one HAProxy.
 
-    The database out of reach: the last weights stay (fail static), also at an HAProxy that starts again.
+    The database out of reach: the last weights stay (fail static), also at an HAProxy that starts again. Where they
+    were confirmed they are not set again meanwhile: another controller may know better.
     HAProxy out of reach: the heartbeats are still recorded and judged, the weights follow when it is back.
     """
 
@@ -85,6 +86,7 @@ class Controller:
         self._connection: Connection | None = None
         self._wanted: Evaluation | None = None
         self._applied_at: float | None = None
+        self._applied_to: str | None = None
         self._troubles: dict[str, str] = {}
 
     def stop(self) -> None:
@@ -107,6 +109,8 @@ class Controller:
             beats = asyncio.create_task(self._beat_forever())
             try:
                 while not self._stop.is_set():
+                    if beats.done():
+                        beats.result()  # it never ends by itself, so this raises why
                     began = self._clock()
                     await self._turn(session)
                     if self._applied_at is not None:
@@ -115,14 +119,17 @@ class Controller:
                     await self._wait(self._settings.interval_ms / 1_000 - (self._clock() - began))
             finally:
                 beats.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await beats
-                await self._disconnect()
+                try:
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await beats
+                finally:
+                    await self._disconnect()
 
     async def _turn(self, session: aiohttp.ClientSession) -> None:
         servers: dict[str, ServerStatus] | None = None
         with self._survived("haproxy"):
             servers = await self._haproxy.status()
+            self._show(servers)
         if self._wanted is None:  # what is in force comes first: nothing is measured before it stands
             with self._survived("database"):
                 async with asyncio.timeout(_DATABASE_LIMIT_S):
@@ -132,25 +139,45 @@ class Controller:
             with self._survived("database"):
                 async with asyncio.timeout(_DATABASE_LIMIT_S):
                     connection = await self._connected()
-                    await routing.record_health(connection, samples=samples)
+                    for sample in samples:
+                        await self._record(connection, sample)
                     self._decided(await routing.evaluate(connection, actor=self._actor))
-        if self._wanted is not None and servers is not None:
+        if self._wanted is not None and servers is not None and not self._must_leave(servers):
             with self._survived("haproxy"):
                 await self._apply(self._wanted.weights, servers)
         if "database" in self._troubles:
             await self._disconnect()
+
+    def _must_leave(self, servers: Mapping[str, ServerStatus]) -> bool:
+        """Whether what is wanted is old news, and stood at this very HAProxy process when it was new."""
+        return "database" in self._troubles and self._applied_to == servers[COLOURS[0]].process
+
+    async def _record(self, connection: Connection, sample: ColourSample) -> None:
+        """Record one sample by itself: nonsense about one colour must hide neither the other nor its heartbeat."""
+        try:
+            await routing.record_health(connection, samples=[sample])
+        except SampleRefused as error:
+            self._metrics.database_errors_total.labels(point="route", kind="refused").inc()
+            _log.warning(
+                "a measurement is impossible", colour=sample.colour, exc_info=error, next="its heartbeat counts"
+            )
+            beat = replace(sample, requests=0, errors=0, latency_count=0, latency_total_ms=0, queue_age_ms=None,
+                           rail_answers=0, rail_rejects=0)  # fmt: skip
+            await routing.record_health(connection, samples=[beat])
 
     async def _measure(
         self, session: aiohttp.ClientSession, servers: dict[str, ServerStatus] | None
     ) -> list[ColourSample]:
         candidate = self._wanted.candidate if self._wanted is not None else None
         read_back_ok = self._read_back.take() if self._read_back is not None else None
+        owed = self._read_back is not None and self._read_back.owed(candidate)
         readings = asyncio.gather(
             *(
                 self._meters[colour].read(
                     session,
                     server=None if servers is None else servers[colour],
                     read_back_ok=read_back_ok if colour == candidate else None,
+                    read_back_owed=owed and colour == candidate,
                 )
                 for colour in COLOURS
             )
@@ -170,12 +197,15 @@ class Controller:
             await self._haproxy.set_weights(weights)
             servers = await self._haproxy.status()  # believed only when read back
             _log.info("weights applied", weights={colour: servers[colour].weight_pct for colour in COLOURS})
-        for colour in COLOURS:
-            self._metrics.routing_weight.labels(colour=colour).set(servers[colour].weight_pct)
+            self._show(servers)
         if {colour: servers[colour].weight_pct for colour in COLOURS} != weights:
             raise HaproxyUnavailable("HAPROXY_UNREACHABLE: the weights read back are not those that were set")
-        self._applied_at = self._clock()
+        self._applied_at, self._applied_to = self._clock(), servers[COLOURS[0]].process
         self._metrics.routing_applied_timestamp_seconds.set_to_current_time()
+
+    def _show(self, servers: Mapping[str, ServerStatus]) -> None:
+        for colour in COLOURS:
+            self._metrics.routing_weight.labels(colour=colour).set(servers[colour].weight_pct)
 
     @contextlib.contextmanager
     def _survived(self, what: str) -> Iterator[None]:

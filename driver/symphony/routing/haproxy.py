@@ -13,7 +13,8 @@ from symphony.api.routing import COLOURS
 from symphony.errors import SymphonyError
 
 BACKEND: Final = "ingress"
-_RESPONSES: Final = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
+# Not hrsp_1xx: an interim answer (100 Continue) is not the answer, which may be lost after it.
+_RESPONSES: Final = ("hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 
 
 class HaproxyUnavailable(SymphonyError):
@@ -30,12 +31,14 @@ class ServerStatus:
         errors: those that ended with a 5xx answer, or without any answer though the client was still there.
             Counted as started less answered, for HAProxy's own econ and eresp leave out a connection that was
             redispatched, and an answer that was cut off on a client's second request.
+        process: which HAProxy process says so; another one has counted from 0 and has its file's weights.
     """
 
     weight_pct: int
     started: int
     requests: int
     errors: int
+    process: str = ""
 
 
 class RuntimeSocket:
@@ -47,11 +50,15 @@ class RuntimeSocket:
 
     async def status(self) -> dict[str, ServerStatus]:
         """Counters and weights by colour; raises HaproxyUnavailable."""
-        text = await self._ask("show stat")
-        rows = csv.DictReader(text.removeprefix("# ").splitlines())
+        info, _, text = (await self._ask("show info;show stat")).partition("\n# ")
+        rows = csv.DictReader(text.splitlines())
         try:
+            said = dict(line.split(": ", 1) for line in info.splitlines() if ": " in line)
+            process = f"{said['Pid']} since {said.get('Start_time_sec')}"  # in a container every process is number 1
             found = {
-                row["svname"]: _status(row) for row in rows if row["pxname"] == BACKEND and row["svname"] in COLOURS
+                row["svname"]: _status(row, process)
+                for row in rows
+                if row["pxname"] == BACKEND and row["svname"] in COLOURS
             }
         except (KeyError, ValueError) as error:
             raise HaproxyUnavailable(f"HAPROXY_UNREACHABLE: {self._path}: its statistics are not understood") from error
@@ -85,7 +92,7 @@ class RuntimeSocket:
             ) from error
 
 
-def _status(row: Mapping[str, str]) -> ServerStatus:
+def _status(row: Mapping[str, str], process: str) -> ServerStatus:
     started = int(row["stot"])
     ended = started - int(row["scur"])
     unanswered = ended - sum(int(row[name]) for name in _RESPONSES) - int(row["cli_abrt"])
@@ -94,4 +101,5 @@ def _status(row: Mapping[str, str]) -> ServerStatus:
         started=started,
         requests=ended,
         errors=int(row["hrsp_5xx"]) + max(unanswered, 0),
+        process=process,
     )

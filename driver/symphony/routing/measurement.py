@@ -14,6 +14,8 @@ from symphony.api.routing import ColourSample
 from symphony.routing.haproxy import ServerStatus
 
 REJECTED: Final = "FAILED"
+_MOST: Final = 2.0**40
+"""More than any counter of ours reaches; what is beyond it, negative or no number at all is nonsense and left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,15 @@ class Series:
                 (sample.name, frozenset(sample.labels.items())): sample.value
                 for family in text_string_to_metric_families(text)
                 for sample in family.samples
+                if 0 <= sample.value < _MOST
             }
         )
 
     def total(self, name: str, **labels: str) -> float:
         """The sum over every series of that name with at least these labels."""
         wanted = labels.items()
-        return sum(value for (found, given), value in self.values.items() if found == name and wanted <= given)
+        found = (value for (found, given), value in self.values.items() if found == name and wanted <= given)
+        return min(sum(found), _MOST)
 
 
 async def fetch(session: aiohttp.ClientSession, url: str) -> tuple[int, str] | None:
@@ -44,7 +48,7 @@ async def fetch(session: aiohttp.ClientSession, url: str) -> tuple[int, str] | N
     try:
         async with session.get(url) as answer:
             return answer.status, await answer.text()
-    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError):
+    except (aiohttp.ClientError, TimeoutError, UnicodeDecodeError, LookupError):  # a charset that nobody knows
         return None
 
 
@@ -55,7 +59,7 @@ async def scrape(session: aiohttp.ClientSession, url: str) -> Series | None:
         return None
     try:
         return Series.parse(answer[1])
-    except ValueError:
+    except Exception:  # whatever a stranger's text does to the parser: there are no metrics in it
         return None
 
 
@@ -77,16 +81,16 @@ class _Traffic:
     Counted from the highest value seen: an answer may be counted a moment before its request has ended.
     """
 
-    started: int = 0
+    process: str = ""
     requests: int = 0
     errors: int = 0
     known: bool = False
 
     def since_last(self, server: ServerStatus) -> tuple[int, int]:
-        if server.started < self.started:  # HAProxy began again
+        if server.process != self.process:  # HAProxy began again
             self.requests = self.errors = 0
         requests, errors = max(server.requests - self.requests, 0), max(server.errors - self.errors, 0)
-        self.started = server.started
+        self.process = server.process
         self.requests, self.errors = self.requests + requests, self.errors + errors
         known, self.known = self.known, True
         return (requests, min(errors, requests)) if known else (0, 0)
@@ -111,7 +115,12 @@ class ColourMeter:
     _flush_seconds: _Counter = field(default_factory=_Counter)
 
     async def read(
-        self, session: aiohttp.ClientSession, *, server: ServerStatus | None, read_back_ok: bool | None
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        server: ServerStatus | None,
+        read_back_ok: bool | None = None,
+        read_back_owed: bool = False,
     ) -> ColourSample:
         """One sample; `server` is None when HAProxy did not answer."""
         ready, series = await asyncio.gather(fetch(session, f"{self.url}/readyz"), scrape(session, self.url))
@@ -128,6 +137,7 @@ class ColourMeter:
             latency_total_ms=round(seconds * 1_000),
             heartbeat_ok=ready is not None and ready[0] == 200,
             read_back_ok=read_back_ok,
+            read_back_owed=read_back_owed,
         )
 
 

@@ -40,6 +40,30 @@ def canary(colour: str, database_url: str, operator: str, reason: str) -> None:
     click.echo(f"canary of {colour} begun, decision {decision}")
 
 
+@routing_group.command("abandon")
+@_named
+def abandon(database_url: str, operator: str, reason: str) -> None:
+    """End the canary, also a complete one: everything on the stable colour (login of symphony_operator)."""
+    decision = run_as(
+        "symphony_operator",
+        database_url,
+        lambda connection: routing.abandon_canary(connection, operator=operator, reason=reason),
+    )
+    click.echo(f"canary abandoned, decision {decision}")
+
+
+@routing_group.command("promote")
+@_named
+def promote(database_url: str, operator: str, reason: str) -> None:
+    """Make the colour that completed its canary the stable one (login of symphony_operator)."""
+    decision = run_as(
+        "symphony_operator",
+        database_url,
+        lambda connection: routing.promote(connection, operator=operator, reason=reason),
+    )
+    click.echo(f"the candidate is the stable colour, decision {decision}")
+
+
 @routing_group.command("override")
 @click.option("--blue-weight", type=int, required=True, help="Percent of the traffic for blue; green gets the rest.")
 @click.option("--for-minutes", type=click.FloatRange(min=0.02), required=True, help="How long it holds.")
@@ -96,16 +120,37 @@ def rules(changes: str, database_url: str, operator: str, reason: str) -> None:
 @click.option("--blue-check-port", type=click.IntRange(1, 65_535), required=True, help="Port of blue's /readyz.")
 @click.option("--green", required=True, metavar="HOST:PORT", help="Address of green's service.")
 @click.option("--green-check-port", type=click.IntRange(1, 65_535), required=True, help="Port of green's /readyz.")
+@click.option("--blue-weight", type=click.IntRange(0, 100), help="Percent for blue until a controller speaks.")
+@click.option("--database-url", help="Ask here what is in force instead (login of symphony_operator).")
 def print_configuration(
-    socket: Path, port: int, blue: str, blue_check_port: int, green: str, green_check_port: int
+    socket: Path,
+    port: int,
+    blue: str,
+    blue_check_port: int,
+    green: str,
+    green_check_port: int,
+    blue_weight: int | None,
+    database_url: str | None,
 ) -> None:
-    """Print the configuration for HAProxy: haproxy -db -f FILE; everything on blue until a controller speaks."""
+    """Print the configuration for HAProxy: haproxy -db -f FILE.
+
+    Until a controller speaks, HAProxy has the weights of the file: those of --blue-weight, those in force in the
+    database, or, with neither, everything on blue.
+    """
+    if blue_weight is None and database_url is not None:
+        in_force = run_as(
+            "symphony_operator",
+            database_url,
+            lambda connection: routing.current(connection, role="symphony_operator"),
+        )
+        blue_weight = in_force.blue_weight_pct
     click.echo(
         configuration.text(
             socket=socket.absolute(),
             port=port,
             blue=configuration.Colour(blue, blue_check_port),
             green=configuration.Colour(green, green_check_port),
+            blue_weight_pct=100 if blue_weight is None else blue_weight,
         ),
         nl=False,
     )

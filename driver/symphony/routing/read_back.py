@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +14,7 @@ import aiohttp
 
 from symphony.errors import SymphonyError
 
+_PROOF_INTERVALS: Final = 3
 _MEMBERS: Final = ("outbox_id", "sequence_id", "instruction_id")
 
 
@@ -29,20 +32,25 @@ class ReadBack:
         participant: who sends it (development identity header).
         template: the instruction without its id.
         services: base URL of each colour's service, not of HAProxy.
+        owed_after_s: without a good result for so long, the candidate's releases have proved nothing.
         last: the last result that was not yet taken; None when there is none, or it said nothing about N-1.
     """
 
     participant: str
     template: dict[str, Any]
     services: dict[str, str]
+    owed_after_s: float = 15.0
+    clock: Callable[[], float] = time.monotonic
     last: bool | None = field(default=None)
+    _proved: tuple[str, float] | None = field(default=None)
 
     @classmethod
-    def load(cls, path: Path, *, services: dict[str, str]) -> ReadBack:
-        """Read {"participant": ..., "instruction": {...}}; raises InvalidTemplate."""
+    def load(cls, path: Path, *, services: dict[str, str], interval_ms: int = 5_000) -> ReadBack:
+        """Read {"participant": ..., "instruction": {...}}, to be sent every interval_ms; raises InvalidTemplate."""
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
-            return cls(str(document["participant"]), dict(document["instruction"]), services)
+            participant, template = str(document["participant"]), dict(document["instruction"])
+            return cls(participant, template, services, _PROOF_INTERVALS * interval_ms / 1_000)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InvalidTemplate(
                 f"{path} is no heartbeat template ({type(error).__name__}); write a JSON object with the members"
@@ -53,6 +61,15 @@ class ReadBack:
         """The last result, once."""
         last, self.last = self.last, None
         return last
+
+    def owed(self, candidate: str | None) -> bool:
+        """Whether there is a candidate and no good heartbeat of it lately, be it that it acknowledges none."""
+        if candidate is None:
+            self._proved = None  # the next candidate is another release
+            return False
+        return (
+            self._proved is None or self._proved[0] != candidate or self.clock() - self._proved[1] > self.owed_after_s
+        )
 
     async def beat(self, session: aiohttp.ClientSession, *, candidate: str, stable: str) -> None:
         """One heartbeat. A candidate that acknowledges nothing says nothing about N-1: its own signals tell."""
@@ -68,9 +85,11 @@ class ReadBack:
         if acknowledged is None or acknowledged[0] != 202:
             return
         read = await _exchange(session.get(f"{self.services[stable]}/v1/instructions/{name}", headers=headers))
-        # No answer at all is the stable colour's own heartbeat's business.
-        if read is not None:
+        # No answer, or one that says that the stable colour cannot serve now, is its own heartbeat's business.
+        if read is not None and read[0] < 500 and read[0] != 429:
             self.last = read[0] == 200 and all(read[1].get(m) == acknowledged[1].get(m) for m in _MEMBERS)
+            if self.last:
+                self._proved = (candidate, self.clock())
 
 
 async def _exchange(request: Any) -> tuple[int, dict[str, Any]] | None:
@@ -78,5 +97,5 @@ async def _exchange(request: Any) -> tuple[int, dict[str, Any]] | None:
         async with request as answer:
             document = await answer.json(content_type=None)
             return answer.status, document if isinstance(document, dict) else {}
-    except (aiohttp.ClientError, TimeoutError, ValueError):
+    except Exception:  # no connection, no time, no JSON, or JSON that no parser bears: no answer
         return None

@@ -7,6 +7,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
+  v_stored routing.current;
   v_before routing.current;
   v_next routing.current;
   v_rules routing.rules;
@@ -19,9 +20,10 @@ declare
   v_decision_id uuid;
 begin
   perform routing.require_named(p_actor => p_actor, p_reason => 'evaluation');
-  v_before := routing.lock_current();
+  v_stored := routing.lock_current();
   v_now := core.now(); -- after the wait for the lock
   v_rules := routing.get_rules();
+  v_before := routing.within_clock(p_current => v_stored, p_now => v_now, p_rules => v_rules);
   -- A window is never older than two: what a controller that was away had measured before does not count.
   v_from := greatest(v_before.judged_to, v_now - 2 * v_rules.window_ms * interval '1 millisecond');
   v_stable := routing.assess(p_colour => v_before.stable_colour, p_has_traffic => true, p_from => v_from, p_to => v_now, p_rules => v_rules);
@@ -37,9 +39,10 @@ begin
     v_decision_id := routing.record_decision(p_now => v_now, p_before => v_before, p_after => v_next, p_kind => v_weighed.kind, p_actor => p_actor,
       p_reason => v_step.reason, p_rules_version => v_rules.rules_version, p_facts => routing.facts(p_from => v_from, p_to => v_now,
         p_after => v_next, p_stable => v_stable, p_candidate => v_candidate));
-  elsif v_next is distinct from v_before then
+  elsif v_next is distinct from v_stored then
     update routing.current as c set judged_to = v_next.judged_to, breached_in_row = v_next.breached_in_row,
-      healthy_in_row = v_next.healthy_in_row, stale_noted = v_next.stale_noted;
+      healthy_in_row = v_next.healthy_in_row, leave_after = v_next.leave_after, override_until = v_next.override_until,
+      stale_noted = v_next.stale_noted;
   end if;
   return query select v_next.mode, v_next.stable_colour, v_next.candidate_colour, v_next.blue_weight_pct, v_next.green_weight_pct,
     v_decision_id is not null, v_decision_id;

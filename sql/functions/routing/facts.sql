@@ -17,4 +17,4 @@ alter function routing.facts(timestamptz, timestamptz, routing.current, routing.
 revoke all on function routing.facts(timestamptz, timestamptz, routing.current, routing.health, routing.health) from public;
 comment on function routing.facts(timestamptz, timestamptz, routing.current, routing.health, routing.health) is
 $$What a decision rested on: numbers only, nulls left out.
-Callers: evaluate, begin_canary, override, lift_override. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: evaluate, begin_canary, abandon_canary, promote, override, lift_override. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

@@ -10,4 +10,4 @@ alter function routing.is_fresh(routing.health, routing.rules) owner to symphony
 revoke all on function routing.is_fresh(routing.health, routing.rules) from public;
 comment on function routing.is_fresh(routing.health, routing.rules) is
 $$Whether somebody vouched for the colour lately: a good heartbeat within (misses forgiven + 1) intervals. Stale needs no bad news.
-Callers: assess, weigh, begin_canary, lift_override. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: assess, weigh, begin_canary, require_fresh. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

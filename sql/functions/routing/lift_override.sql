@@ -7,8 +7,6 @@ declare
   v_next routing.current;
   v_rules routing.rules;
   v_now timestamptz;
-  v_gaining routing.colour;
-  v_health routing.health;
 begin
   perform routing.require_named(p_actor => p_operator, p_reason => p_reason);
   v_before := routing.lock_current();
@@ -22,11 +20,7 @@ begin
   v_next.stale_noted := false;
   v_next.blue_weight_pct := routing.planned_blue_weight(p_current => v_next, p_rules => v_rules);
   v_next.green_weight_pct := 100 - v_next.blue_weight_pct;
-  v_gaining := case when v_next.blue_weight_pct > v_before.blue_weight_pct then 'blue' else 'green' end;
-  v_health := routing.assess(p_colour => v_gaining, p_has_traffic => false, p_from => v_before.judged_to, p_to => v_now, p_rules => v_rules);
-  if v_next.blue_weight_pct <> v_before.blue_weight_pct and not routing.is_fresh(p_health => v_health, p_rules => v_rules) then
-    perform core.raise_error('SC704', jsonb_build_object('colour', v_gaining, 'heartbeat_age_ms', v_health.heartbeat_age_ms));
-  end if;
+  perform routing.require_fresh(p_before => v_before, p_next => v_next, p_now => v_now, p_rules => v_rules);
   return routing.record_decision(p_now => v_now, p_before => v_before, p_after => v_next, p_kind => 'OVERRIDE_LIFTED', p_actor => p_operator,
     p_reason => p_reason, p_rules_version => v_rules.rules_version, p_facts => routing.facts(p_from => v_before.judged_to, p_to => v_now,
       p_after => v_next, p_stable => null, p_candidate => null));

@@ -15,4 +15,4 @@ alter function routing.lock_current() owner to symphony_routing_owner;
 revoke all on function routing.lock_current() from public;
 comment on function routing.lock_current() is
 $$Takes the row of routing.current until the transaction ends: one decision at a time.
-Callers: evaluate, begin_canary, override, lift_override, publish_rules. Writes: nothing. Locks: the row of current. Raises: SV003, SX004. Idempotent: yes.$$;
+Callers: evaluate, begin_canary, abandon_canary, promote, override, lift_override, publish_rules. Writes: nothing. Locks: the row of current. Raises: SV003, SX004. Idempotent: yes.$$;

@@ -15,4 +15,4 @@ alter function routing.planned_blue_weight(routing.current, routing.rules) owner
 revoke all on function routing.planned_blue_weight(routing.current, routing.rules) from public;
 comment on function routing.planned_blue_weight(routing.current, routing.rules) is
 $$The share of blue (percent) that mode and ladder step mean; outside NORMAL everything is on the stable colour.
-Callers: weigh, begin_canary, lift_override. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: weigh, begin_canary, abandon_canary, lift_override. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

@@ -12,4 +12,4 @@ alter function routing.require_named(text, text) owner to symphony_routing_owner
 revoke all on function routing.require_named(text, text) from public;
 comment on function routing.require_named(text, text) is
 $$Refuses an act without a name and a reason that say something.
-Callers: evaluate, begin_canary, override, lift_override, publish_rules. Writes: nothing. Locks: none. Raises: SV701. Idempotent: yes.$$;
+Callers: evaluate, begin_canary, abandon_canary, promote, override, lift_override, publish_rules. Writes: nothing. Locks: none. Raises: SV701. Idempotent: yes.$$;

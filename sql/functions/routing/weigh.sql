@@ -6,7 +6,6 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_blue smallint := routing.planned_blue_weight(p_current => next, p_rules => p_rules);
-  v_wanted routing.current := next;
   v_gains_stable boolean;
 begin
   if kind is null or next.override_until is not null then
@@ -15,11 +14,11 @@ begin
   v_gains_stable := (v_blue > p_current.blue_weight_pct) = (p_current.stable_colour = 'blue');
   if v_blue <> p_current.blue_weight_pct
     and not routing.is_fresh(p_health => case when v_gains_stable then p_stable else p_candidate end, p_rules => p_rules) then
-    -- Never towards a colour that nobody vouches for: say so once, stay, and try again at the next evaluation.
+    -- Never towards a colour that nobody vouches for: say so once, stay, and try again at the next evaluation. The window
+    -- stays unjudged, or it would look as if the breach were over.
     kind := case when not p_current.stale_noted then 'TARGET_STALE' end;
     next := p_current;
     next.stale_noted := true;
-    next.judged_to := v_wanted.judged_to;
     return;
   end if;
   next.blue_weight_pct := v_blue;

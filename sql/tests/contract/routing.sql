@@ -98,9 +98,11 @@ from (values ('errors alone', '{"errors": 100}'::jsonb), ('latency alone', '{"la
   ('both signals in too few requests', '{"requests": 19, "errors": 19, "latency_total_ms": 90000}'),
   ('errors exactly at the maximum', '{"errors": 5, "latency_total_ms": 90000}'), ('latency exactly at the maximum', '{"errors": 100, "latency_total_ms": 5000}'),
   ('errors between healthy and breached', '{"errors": 3}'), ('latency between healthy and breached', '{"latency_total_ms": 4000}'),
+  ('nothing recorded, without errors', '{"latency_count": 0, "latency_total_ms": 0}'),
   ('rejects of too few rail answers', '{"errors": 100, "rail_answers": 19, "rail_rejects": 19}')) as w(what, green);
 select is(pg_temp.five(w.green), 'FALLBACK_ACTIVE 100/0 FALLBACK', 'INV-019: fallback by ' || w.what)
 from (values ('errors and latency', '{"errors": 6, "latency_total_ms": 5010}'::jsonb), ('errors and queue age', '{"errors": 6, "queue_age_ms": 30001}'),
+  ('errors in everything, so that there is no latency', '{"errors": 100, "latency_count": 0, "latency_total_ms": 0}'),
   ('errors and rail rejects', '{"errors": 6, "rail_answers": 20, "rail_rejects": 5}'), ('a missed heartbeat', '{"heartbeat_ok": false}'),
   ('the N-1 heartbeat', '{"read_back_ok": false}')) as w(what, green);
 select pg_temp.canary();
@@ -109,6 +111,12 @@ select is(array[pg_temp.judged('{"read_back_ok": false}'), pg_temp.judged('{"rea
   array_fill('NORMAL 95/5'::text, array[5]), 'INV-019: misses within what is forgiven are forgiven');
 select is(pg_temp.judged('{"read_back_ok": false}'), 'FALLBACK_ACTIVE 100/0 FALLBACK', 'INV-019: one more in a row is not');
 select is(reason, 'READ_BACK_FAILED', 'INV-019: the reason is named') from routing.routing_decisions order by decision_id desc limit 1;
+select pg_temp.canary();
+select is(routing.record_health(array_fill(pg_temp.sample('green', '{"read_back_ok": false}'), array[9])), 9, 'INV-019: set-up');
+select is(pg_temp.evaluated(), 'NORMAL 95/5', 'INV-019: misses of one moment are one miss, of the read-back too');
+select is(pg_temp.five('{"read_back_owed": true}'), 'NORMAL 95/5', 'INV-019: a canary whose N-1 heartbeats prove nothing does not rise');
+select is(pg_temp.judged() || ', ' || pg_temp.judged() || ', ' || pg_temp.judged(), 'NORMAL 95/5, NORMAL 95/5, NORMAL 75/25 CANARY_RAISED',
+  'INV-019: it does once they do');
 
 -- What decided stands in the decision
 select pg_temp.canary();
@@ -123,8 +131,10 @@ select is_empty($$select d.decision_id from routing.routing_decisions as d, json
   where jsonb_typeof(f) not in ('object', 'number')$$, 'INV-LEAK-001: facts hold numbers only');
 select is_empty($$select d.decision_id from routing.routing_decisions as d where d.commitment <> core.commitment(array['routing.routing_decisions',
     d.decision_id::text, d.kind, d.mode_before::text, d.mode_after::text, d.stable_colour::text, d.candidate_colour::text,
-    d.blue_weight_before_pct::text, d.green_weight_before_pct::text, d.blue_weight_after_pct::text, d.green_weight_after_pct::text, d.actor, d.reason,
+    d.blue_weight_before_pct::text, d.green_weight_before_pct::text, d.blue_weight_after_pct::text, d.green_weight_after_pct::text, d.actor, d.db_role, d.reason,
     d.rules_version::text, core.canonical_json(d.facts), core.epoch_us(d.decided_at)])$$, 'INV-EVID-001: every commitment can be recomputed from its row');
+
+select is_empty($$select decision_id from routing.routing_decisions where db_role <> session_user$$, 'INV-EVID-001: the session''s login stands beside the name it gave');
 
 -- Hold-down, cooldown, resumption, and a hold-down that grows
 select is(pg_temp.judged(), 'FALLBACK_ACTIVE 100/0', 'INV-019: health does not shorten the hold-down');
@@ -157,7 +167,88 @@ select pg_temp.pass(interval '3 seconds');
 select is(pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}', '{"heartbeat_ok": false}'), 'NORMAL 95/5 TARGET_STALE', 'INV-019: no inversion to a stale colour');
 select is(pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}', '{"heartbeat_ok": false}') || ', ' || pg_temp.evaluated(), 'NORMAL 95/5, NORMAL 95/5',
   'INV-019: said once');
+create function pg_temp.stale_windows(p_windows integer) returns bigint language plpgsql as $$
+declare
+  v_before bigint := pg_temp.decisions();
+begin
+  for i in 1..p_windows loop perform pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}', '{"heartbeat_ok": false}'); end loop;
+  return pg_temp.decisions() - v_before;
+end
+$$;
+select is(pg_temp.stale_windows(20), 0::bigint, 'INV-019: once, for however many windows');
 select is(pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}'), 'FALLBACK_ACTIVE 100/0 FALLBACK', 'INV-019: it happens as soon as somebody vouches for blue');
+
+-- The database's clock is set back by hours: all marks and samples lie ahead
+select pg_temp.canary();
+select pg_temp.pass(interval '-3 hours');
+select is(array[pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}'), pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}'),
+  pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}')], array['NORMAL 95/5', 'NORMAL 95/5', 'FALLBACK_ACTIVE 100/0 FALLBACK'],
+  'INV-019: judging begins again at once');
+select is_empty($$select sample_id from routing.health_samples where recorded_at > clock_timestamp() + interval '1 minute'$$, 'INV-019: what was measured later than now is forgotten');
+select pg_temp.pass(interval '-3 hours');
+select is(pg_temp.evaluated(), 'FALLBACK_ACTIVE 100/0', 'INV-019: set-up');
+select ok(leave_after <= clock_timestamp() + interval '30 minutes', 'INV-019: a hold-down ends within its ceiling') from routing.current;
+select ok(judged_to <= clock_timestamp(), 'INV-019: and windows are judged') from routing.current;
+select isnt(routing.abandon_canary('A. Lice', 'set-up'), null, 'INV-019: set-up') from (select routing.record_health(array[pg_temp.sample('blue')])) as s;
+select is(routing.record_health(array[pg_temp.sample('green')]), 1, 'INV-019: set-up');
+select pg_temp.pass(interval '-3 hours');
+select throws_ok($$select routing.begin_canary('green', 'O. Perator', 'release')$$, 'SC704', null, 'INV-019: a heartbeat that lies ahead vouches for nobody');
+select pg_temp.canary();
+update routing.current set mode = 'COOLDOWN', leave_after = clock_timestamp() + interval '3 hours', ladder_step = 0;
+select pg_temp.evaluated();
+select ok(leave_after <= clock_timestamp() + interval '30 seconds', 'INV-019: COOLDOWN ends within its time') from routing.current;
+select pg_temp.canary();
+select isnt(routing.override(30, 'A. Lice', 'load test', '4 hours'), null, 'INV-019: set-up');
+select pg_temp.pass(interval '-3 hours');
+select is(pg_temp.evaluated(), 'NORMAL 30/70', 'INV-019: an override still holds');
+select ok(override_until <= clock_timestamp() + interval '4 hours', 'INV-019: and ends within the longest time') from routing.current;
+
+-- A person ends a canary
+select pg_temp.canary();
+select throws_ok(format('select routing.%s(%L, %L)', a.act, a.operator, a.reason), 'SV701', null, 'INV-019: unnamed ' || a.act || ' refused')
+from (values ('abandon_canary', ' ', 'r'), ('abandon_canary', 'o', null), ('promote', null, 'r'), ('promote', 'o', ' ')) as a(act, operator, reason);
+select throws_ok($$select routing.promote('o', 'r')$$, 'SC703', null, 'INV-019: no promotion before the ladder''s end');
+select is(pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}') || ', ' || pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}'),
+  'NORMAL 95/5, FALLBACK_ACTIVE 100/0 FALLBACK', 'INV-019: set-up');
+select throws_ok($$select routing.promote('o', 'r')$$, 'SC703', null, 'INV-019: nor of what fell back');
+select isnt(routing.abandon_canary('A. Lice', 'release 2 is withdrawn'), null, 'INV-019: a canary that fell back is given up');
+select results_eq($$select kind, actor, reason, mode_after::text, candidate_colour::text, blue_weight_after_pct::int from routing.routing_decisions order by decision_id desc limit 1$$,
+  $$values ('CANARY_ABANDONED' collate "C", 'A. Lice', 'release 2 is withdrawn', 'NORMAL', null::text, 100)$$, 'INV-019: by whom and why');
+select is(pg_temp.judged() || ', ' || pg_temp.judged() || ', ' || pg_temp.judged() || ', ' || pg_temp.judged(), 'NORMAL 100/0, NORMAL 100/0, NORMAL 100/0, NORMAL 100/0',
+  'INV-019: and does not come back by itself');
+select throws_ok(format('select routing.%s(%L, %L)', a.act, 'o', 'r'), 'SN702', null, 'INV-019: nothing left to ' || a.act) from (values ('abandon_canary'), ('promote')) as a(act);
+select isnt(routing.begin_canary('green', 'O. Perator', 'release 3'), null, 'INV-019: the next canary begins');
+select pg_temp.pass(interval '10 seconds');
+select throws_ok($$select routing.abandon_canary('o', 'r')$$, 'SC704', null, 'INV-019: not given up towards a stale colour');
+select is(routing.record_health(array[pg_temp.sample('blue'), pg_temp.sample('green')]), 2, 'INV-019: set-up');
+select isnt(routing.override(30, 'A. Lice', 'load test', '1 minute'), null, 'INV-019: set-up');
+select isnt(routing.abandon_canary('A. Lice', 'over'), null, 'INV-019: given up under an override');
+select is(pg_temp.evaluated(), 'NORMAL 30/70', 'INV-019: whose weights stay');
+select isnt(routing.lift_override('A. Lice', 'over'), null, 'INV-019: until its end');
+select is(pg_temp.evaluated(), 'NORMAL 100/0', 'INV-019: then everything is on the stable colour');
+
+-- A complete canary is promoted, or given up
+select pg_temp.canary();
+update routing.current set ladder_step = 5, blue_weight_pct = 0, green_weight_pct = 100;
+select isnt(routing.promote('A. Lice', 'release 2 stays'), null, 'INV-019: what completed its ladder becomes stable');
+select results_eq($$select kind, actor, stable_colour::text, candidate_colour::text, blue_weight_before_pct::int, blue_weight_after_pct::int from routing.routing_decisions
+  order by decision_id desc limit 1$$, $$values ('PROMOTED' collate "C", 'A. Lice', 'green', null::text, 0, 0)$$, 'INV-019: and no traffic moves by that');
+select is(pg_temp.judged('{"heartbeat_ok": false}') || ', ' || pg_temp.judged('{"heartbeat_ok": false}') || ', ' || pg_temp.judged('{"heartbeat_ok": false}'),
+  'NORMAL 0/100, NORMAL 0/100, NORMAL 0/100', 'INV-019: the older release is no target any more');
+select throws_ok($$select routing.begin_canary('green', 'o', 'r')$$, 'SC701', null, 'INV-019: green is the stable one');
+select isnt(routing.begin_canary('blue', 'o', 'release 3'), null, 'INV-019: the next canary is blue''s');
+select pg_temp.canary();
+update routing.current set ladder_step = 5, blue_weight_pct = 0, green_weight_pct = 100;
+select isnt(routing.override(30, 'A. Lice', 'load test', '1 minute'), null, 'INV-019: set-up');
+select isnt(routing.promote('A. Lice', 'release 2 stays'), null, 'INV-019: promoted under an override');
+select is(pg_temp.evaluated(), 'NORMAL 30/70', 'INV-019: whose weights stay');
+select isnt(routing.lift_override('A. Lice', 'over'), null, 'INV-019: until its end');
+select is(pg_temp.evaluated(), 'NORMAL 0/100', 'INV-019: then everything is on the promoted colour');
+select pg_temp.canary();
+update routing.current set ladder_step = 5, blue_weight_pct = 0, green_weight_pct = 100;
+select is(routing.record_health(array[pg_temp.sample('blue')]), 1, 'INV-019: set-up');
+select isnt(routing.abandon_canary('A. Lice', 'back to release 1'), null, 'INV-019: a complete canary can still be given up');
+select is(pg_temp.evaluated(), 'NORMAL 100/0', 'INV-019: which brings everything back');
 
 -- Overrides
 select pg_temp.canary();
@@ -200,9 +291,15 @@ from (values ('nothing changed', '{}', 'o', 'SV702'), ('no object', '[1]', 'o', 
   ('a hold-down beyond its ceiling', '{"hold_down_ms": 1800001}', 'o', 'SV702'), ('a missing value', '{"window_ms": null}', 'o', 'SV702'),
   ('text', '{"window_ms": "soon"}', 'o', 'SV702'), ('too big', '{"window_ms": 99999999999}', 'o', 'SV702')) as r(what, changes, operator, state);
 select is((select count(*) from routing.rules), 1::bigint, 'INV-019: refused rules are not written');
+select throws_ok($$select routing.publish_rules('{"canary_ladder_pct": [10, 100]}', 'o', 'r')$$, 'SC703', null, 'INV-019: no other ladder under a canary');
+select is((select count(*) from routing.rules), 1::bigint, 'INV-019: nor is it written');
+update routing.current set ladder_step = 5, blue_weight_pct = 0, green_weight_pct = 100;
 select is(routing.publish_rules('{"breach_windows": 1, "canary_ladder_pct": [10, 100]}', 'P. Olicy', 'quicker'), 2, 'INV-019: the next version');
 select results_eq($$select breach_windows::integer, window_ms, published_by from routing.rules order by rules_version desc limit 1$$, $$values (1, 2000, 'P. Olicy')$$,
   'INV-019: only the named members change');
+select is(ladder_step::integer, 3, 'INV-019: a complete ladder stays complete under another one') from routing.current;
+select is(pg_temp.judged() || ', ' || pg_temp.judged() || ', ' || pg_temp.judged() || ', ' || pg_temp.judged(), 'NORMAL 0/100, NORMAL 0/100, NORMAL 0/100, NORMAL 0/100',
+  'INV-019: which completes nothing a second time');
 select pg_temp.canary();
 select is(pg_temp.judged('{"errors": 50, "latency_total_ms": 9000}'), 'FALLBACK_ACTIVE 100/0 FALLBACK', 'INV-019: the newest version decides');
 select is(rules_version, 2, 'INV-019: and is named in the decision') from routing.routing_decisions order by decision_id desc limit 1;
@@ -221,12 +318,13 @@ select throws_ok($$select * from routing.evaluate(' ')$$, 'SV701', null, 'INV-01
 -- Who may do what
 create temp table call (statement text, allowed text[]);
 insert into call values
-  ($$select routing.record_health(array[row('blue', 1, 0, 1, 1, null, 0, 0, true, null)::routing.health_sample_input])$$, '{symphony_router}'),
+  ($$select routing.record_health(array[row('blue', 1, 0, 1, 1, null, 0, 0, true, null, null)::routing.health_sample_input])$$, '{symphony_router}'),
   ($$select * from routing.evaluate('c')$$, '{symphony_router}'),
   ($$select * from routing.get_current()$$, '{symphony_router,symphony_operator}'),
   ($$select routing.begin_canary('green', 'o', 'r')$$, '{symphony_operator}'),
   ($$select routing.override(50, 'o', 'r', '1 minute')$$, '{symphony_operator}'),
   ($$select routing.lift_override('o', 'r')$$, '{symphony_operator}'),
+  ($$select routing.abandon_canary('o', 'r')$$, '{symphony_operator}'), ($$select routing.promote('o', 'r')$$, '{symphony_operator}'),
   ($$select routing.publish_rules('{"window_ms": 500}', 'o', 'r')$$, '{symphony_policy_admin}'),
   ($$select routing.record_decision(now(), null, null, 'FALLBACK', 'a', 'b', 1, '{}')$$, '{}'),
   ($$select * from routing.lock_current()$$, '{}'),

@@ -12,6 +12,7 @@ select is(pg_temp.grants(nspacl, nspowner), 'symphony_evidence_owner:USAGE, symp
 -- Signature, language, volatility, security, and who may call it besides its owner (the matrix of sql/grants.sql).
 create temp table expected_functions (signature text collate "C", language text collate "C", volatility text collate "C", security text collate "C", granted text collate "C");
 insert into expected_functions values
+  ('routing.abandon_canary(text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('routing.assess(routing.colour,boolean,timestamp with time zone,timestamp with time zone,routing.rules)', 'plpgsql', 'stable', 'definer', ''),
   ('routing.begin_canary(routing.colour,text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('routing.evaluate(text)', 'plpgsql', 'volatile', 'definer', 'symphony_router'),
@@ -23,12 +24,15 @@ insert into expected_functions values
   ('routing.lock_current()', 'plpgsql', 'volatile', 'definer', ''),
   ('routing.override(integer,text,text,interval)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('routing.planned_blue_weight(routing.current,routing.rules)', 'plpgsql', 'immutable', 'invoker', ''),
+  ('routing.promote(text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('routing.publish_rules(jsonb,text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_policy_admin'),
   ('routing.record_decision(timestamp with time zone,routing.current,routing.current,text,text,text,integer,jsonb)', 'plpgsql', 'volatile', 'definer', ''),
   ('routing.record_health(routing.health_sample_input[])', 'plpgsql', 'volatile', 'definer', 'symphony_router'),
+  ('routing.require_fresh(routing.current,routing.current,timestamp with time zone,routing.rules)', 'plpgsql', 'stable', 'definer', ''),
   ('routing.require_named(text,text)', 'plpgsql', 'stable', 'definer', ''),
   ('routing.step(timestamp with time zone,routing.current,routing.rules,routing.health,routing.health)', 'plpgsql', 'stable', 'definer', ''),
-  ('routing.weigh(routing.current,routing.rules,routing.health,routing.health,text,routing.current)', 'plpgsql', 'stable', 'definer', '');
+  ('routing.weigh(routing.current,routing.rules,routing.health,routing.health,text,routing.current)', 'plpgsql', 'stable', 'definer', ''),
+  ('routing.within_clock(routing.current,timestamp with time zone,routing.rules)', 'plpgsql', 'immutable', 'invoker', '');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('routing')$$, $$select * from expected_functions$$, 'INV-005: functions of routing and exactly who may call them');
 
 -- Relation, kind, and what others than its owner may do with it.
@@ -43,8 +47,8 @@ select set_eq($$select relation, kind, granted from pg_temp.relations('routing')
 create temp table expected_columns (relation text collate "C", columns text collate "C");
 insert into expected_columns values
   ('current', 'singleton boolean, mode routing.mode, mode_since timestamp with time zone, stable_colour routing.colour, candidate_colour routing.colour?, blue_weight_pct smallint, green_weight_pct smallint, weights_since timestamp with time zone, ladder_step smallint, fallbacks smallint, breached_in_row smallint, healthy_in_row smallint, judged_to timestamp with time zone, leave_after timestamp with time zone?, override_until timestamp with time zone?, stale_noted boolean, decision_id uuid?'),
-  ('health_samples', 'sample_id uuid, colour routing.colour, recorded_at timestamp with time zone, requests bigint, errors bigint, latency_count bigint, latency_total_ms bigint, queue_age_ms bigint?, rail_answers bigint, rail_rejects bigint, heartbeat_ok boolean?, read_back_ok boolean?'),
-  ('routing_decisions', 'decision_id uuid, kind text, mode_before routing.mode, mode_after routing.mode, stable_colour routing.colour, candidate_colour routing.colour?, blue_weight_before_pct smallint, green_weight_before_pct smallint, blue_weight_after_pct smallint, green_weight_after_pct smallint, actor text, reason text, rules_version integer, facts jsonb, decided_at timestamp with time zone, commitment bytea, recorded_xid xid8'),
+  ('health_samples', 'sample_id uuid, colour routing.colour, recorded_at timestamp with time zone, requests bigint, errors bigint, latency_count bigint, latency_total_ms bigint, queue_age_ms bigint?, rail_answers bigint, rail_rejects bigint, heartbeat_ok boolean?, read_back_ok boolean?, read_back_owed boolean'),
+  ('routing_decisions', 'decision_id uuid, kind text, mode_before routing.mode, mode_after routing.mode, stable_colour routing.colour, candidate_colour routing.colour?, blue_weight_before_pct smallint, green_weight_before_pct smallint, blue_weight_after_pct smallint, green_weight_after_pct smallint, actor text, db_role text, reason text, rules_version integer, facts jsonb, decided_at timestamp with time zone, commitment bytea, recorded_xid xid8'),
   ('rules', 'rules_version integer, window_ms integer, requests_min integer, error_rate_max_pct numeric(5,2), error_rate_healthy_pct numeric(5,2), latency_mean_max_ms integer, latency_mean_healthy_ms integer, queue_age_max_ms integer, rail_reject_rate_max_pct numeric(5,2), breach_windows smallint, healthy_windows smallint, heartbeat_interval_ms integer, heartbeat_misses_max smallint, hold_down_ms integer, hold_down_max_ms integer, cooldown_ms integer, canary_ladder_pct smallint[], override_max_ms integer, sample_keep_ms integer, published_by text, reason text, published_at timestamp with time zone');
 select set_eq($$select relation, columns from pg_temp.columns('routing')$$, $$select * from expected_columns$$, 'INV-004: columns of routing («?» may be null)');
 
@@ -64,7 +68,7 @@ insert into expected_constraints values
   ('health_samples', 'sample_rejects_are_answers', 'CHECK (((0 <= rail_rejects) AND (rail_rejects <= rail_answers)))'),
   ('routing_decisions', 'decision_actor_is_named', 'CHECK (((actor ~ ''\S''::text) AND (length(actor) <= 100) AND (reason ~ ''\S''::text) AND (length(reason) <= 500)))'),
   ('routing_decisions', 'decision_commitment_is_sha256', 'CHECK ((octet_length(commitment) = 32))'),
-  ('routing_decisions', 'decision_kind_is_known', 'CHECK ((kind = ANY (ARRAY[''CANARY_BEGUN''::text, ''CANARY_RAISED''::text, ''CANARY_COMPLETED''::text, ''FALLBACK''::text, ''COOLDOWN_BEGUN''::text, ''CANARY_RESUMED''::text, ''TARGET_STALE''::text, ''OVERRIDE_SET''::text, ''OVERRIDE_LIFTED''::text, ''OVERRIDE_EXPIRED''::text])))'),
+  ('routing_decisions', 'decision_kind_is_known', 'CHECK ((kind = ANY (ARRAY[''CANARY_BEGUN''::text, ''CANARY_RAISED''::text, ''CANARY_COMPLETED''::text, ''FALLBACK''::text, ''COOLDOWN_BEGUN''::text, ''CANARY_RESUMED''::text, ''CANARY_ABANDONED''::text, ''PROMOTED''::text, ''TARGET_STALE''::text, ''OVERRIDE_SET''::text, ''OVERRIDE_LIFTED''::text, ''OVERRIDE_EXPIRED''::text])))'),
   ('routing_decisions', 'decision_weights_are_all', 'CHECK ((((blue_weight_before_pct + green_weight_before_pct) = 100) AND ((blue_weight_before_pct >= 0) AND (blue_weight_before_pct <= 100)) AND ((blue_weight_after_pct + green_weight_after_pct) = 100) AND ((blue_weight_after_pct >= 0) AND (blue_weight_after_pct <= 100))))'),
   ('routing_decisions', 'routing_decisions_pkey', 'PRIMARY KEY (decision_id)'),
   ('routing_decisions', 'routing_decisions_rules_version_fkey', 'FOREIGN KEY (rules_version) REFERENCES routing.rules(rules_version)'),

@@ -1,0 +1,1 @@
+"""OpenBao: secrets, certificates, keys, short-lived database logins; a development server, its bootstrap, a client."""

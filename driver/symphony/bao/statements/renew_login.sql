@@ -1,0 +1,1 @@
+alter role "{{name}}" valid until '{{expiration}}'

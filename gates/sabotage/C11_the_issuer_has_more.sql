@@ -1,0 +1,2 @@
+-- expects: openbao_issuer
+create role openbao_issuer login createrole createdb;

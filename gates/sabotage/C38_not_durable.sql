@@ -1,0 +1,2 @@
+-- expects: synchronous_commit
+set local synchronous_commit = local;
