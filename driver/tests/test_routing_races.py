@@ -17,6 +17,12 @@ from symphony.errors import Conflict
 from tests.routing_cell import BAD, GOOD, begin, kinds, ledger, sample
 from tests.sql_cell import row_counts, sessions
 
+# Sessions are made and rows waited for between the samples and the evaluation: a busy machine takes its time.
+PATIENT = {
+    "breach_windows": 1, "window_ms": 1_000, "hold_down_ms": 1_000, "cooldown_ms": 1_000, "heartbeat_interval_ms": 3_000,
+    "sample_keep_ms": 20_000,
+}  # fmt: skip
+
 
 @pytest.fixture
 async def judge(fresh_database: str) -> AsyncIterator[Connection]:
@@ -33,8 +39,8 @@ async def window(connection: Connection, *, green: dict[str, int], seconds: floa
 
 
 async def test_two_evaluations_at_once_make_one_decision(fresh_database: str, judge: Connection) -> None:
-    await begin(judge, breach_windows=1, window_ms=400, hold_down_ms=400, cooldown_ms=400)
-    await asyncio.sleep(0.41)
+    await begin(judge, **PATIENT)
+    await asyncio.sleep(1.01)
     await routing.record_health(judge, samples=[sample("blue", **GOOD), sample("green", **BAD)])
     async with sessions(fresh_database, 3) as (holder, first, second):
         async with holder.transaction():
@@ -52,8 +58,8 @@ async def test_two_evaluations_at_once_make_one_decision(fresh_database: str, ju
 
 
 async def test_an_override_and_an_evaluation_at_once_do_not_mix(fresh_database: str, judge: Connection) -> None:
-    await begin(judge, breach_windows=1, window_ms=400, hold_down_ms=400, cooldown_ms=400)
-    await asyncio.sleep(0.41)
+    await begin(judge, **PATIENT)
+    await asyncio.sleep(1.01)
     await routing.record_health(judge, samples=[sample("blue", **GOOD), sample("green", **BAD)])
     async with sessions(fresh_database, 1) as (other,):
         async with judge.transaction():
