@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -275,6 +276,8 @@ async def test_a_stopped_relay_lets_nobody_through(cluster: Cluster) -> None:
         with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
             await reader.readexactly(1)
     writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", relay.port)
 

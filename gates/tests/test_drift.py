@@ -20,6 +20,8 @@ from gates.tests.planted_checkout import PlantedCheckout
 from symphony.migrate import DEFAULT_SQL_DIR
 from symphony.postgres_throwaway import Cluster
 
+pytestmark = pytest.mark.slow  # many databases are built
+
 D01, D02 = drift_gates()
 
 

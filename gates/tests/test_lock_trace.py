@@ -26,6 +26,8 @@ from symphony.operator_error import OperatorError
 from symphony.postgres_throwaway import Cluster
 from tests.payments import establish, item, policy_document
 
+pytestmark = pytest.mark.slow  # many databases are built
+
 PENDING = "outbox.payment_outbox_pending"
 # What is planted, the table it must be red for, and words of the finding.
 RED = {

@@ -14,6 +14,8 @@ from gates.site import ROOT, Site
 from gates.tests.conftest import Looked
 from gates.tests.planted_checkout import PlantedCheckout
 
+pytestmark = pytest.mark.slow  # many databases are built
+
 (GATE,) = login_gates()
 DO = "do $$ begin create role planted_login login; end $$;"
 

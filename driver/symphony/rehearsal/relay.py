@@ -13,6 +13,7 @@ from typing import Final
 _CHUNK: Final = 65_536
 _SHORT: Final = 512
 _START_S: Final = 5.0
+_SETTLE_S: Final = 0.05
 
 
 class Weather(enum.Enum):
@@ -58,7 +59,7 @@ class Relay:
         self._delay_s = delay_s
         self._swallow_every_s = swallow_every_s
         self._swallowed_at = 0.0
-        self._lines: set[_Line] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._ended = asyncio.Event()
@@ -82,7 +83,7 @@ class Relay:
             self._loop.run_until_complete(self._serve())
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(_settle())  # tasks end, and what they cut is closed
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -91,17 +92,22 @@ class Relay:
         self._started.set()
         await self._ended.wait()
         server.close()
-        for line in self._lines:
-            line.cut()
+        await _settle()  # what was accepted a moment ago reaches _relay
+        for client in list(self._clients):
+            client.transport.abort()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients.add(writer)
         try:
             answers, server = await asyncio.open_connection("127.0.0.1", self._target_port)
+            await self._pass_on(reader, answers, _Line(writer, server))
         except OSError:
+            pass  # the server is not there
+        finally:
             writer.transport.abort()
-            return
-        line = _Line(writer, server)
-        self._lines.add(line)
+            self._clients.discard(writer)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, answers: asyncio.StreamReader, line: _Line) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._questions(reader, line))
@@ -109,7 +115,6 @@ class Relay:
         except* OSError:
             pass  # one side is gone, so the other goes too
         finally:
-            self._lines.discard(line)
             line.cut()
 
     async def _questions(self, reader: asyncio.StreamReader, line: _Line) -> None:
@@ -139,3 +144,10 @@ class Relay:
             return False
         self._swallowed_at = time.monotonic()
         return self.weather is not Weather.FAIR
+
+
+async def _settle() -> None:
+    """Let the loop go round often enough for what was begun to end; a busy machine needs rounds, not time."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await asyncio.sleep(_SETTLE_S)
