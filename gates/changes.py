@@ -27,7 +27,6 @@ def change_gates() -> list[Gate]:
             invariants=("INV-EVID-001",),
             remedy="complete the record (gates/changes.schema.json)",
             look=_incomplete,
-            needs_database=False,
         ),
         Gate(
             id="X06",
@@ -35,7 +34,6 @@ def change_gates() -> list[Gate]:
             invariants=("INV-EVID-001",),
             remedy="add .github/changes/<id>.yml",
             look=_unrecorded,
-            needs_database=False,
         ),
     ]
 

@@ -130,6 +130,5 @@ def drift_gates() -> list[Gate]:
             invariants=("INV-004", "INV-001"),
             remedy="let a new migration make both the same; applied migrations stay as they are",
             look=_upgraded,
-            needs_database=False,
         ),
     ]

@@ -90,7 +90,6 @@ def exception_gates() -> list[Gate]:
             invariants=("INV-EVID-001",),
             remedy="correct what it excused and remove the file; a longer need is a decision to be made again",
             look=_void,
-            needs_database=False,
         )
     ]
 

@@ -72,7 +72,7 @@ def function_file_gates() -> list[Gate]:
 
 
 def _gate(id: str, title: str, invariants: tuple[str, ...], remedy: str, look: Callable[[Site], Flaws]) -> Gate:
-    return Gate(id, f"{title} (files)", invariants, remedy, look, needs_database=False)
+    return Gate(id, f"{title} (files)", invariants, remedy, look)
 
 
 def _parsed(site: Site) -> Iterator[tuple[SqlText, tuple[Statement, ...]]]:

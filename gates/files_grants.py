@@ -24,7 +24,6 @@ def grant_file_gates() -> list[Gate]:
             invariants=("INV-005", "INV-006", "INV-014"),
             remedy="put functions into sql/functions and everything else into a migration, where the other gates look",
             look=_look,
-            needs_database=False,
         )
     ]
 

@@ -51,7 +51,6 @@ class Gate:
         invariants: the invariants of gates/invariants.yml it proves.
         remedy: what to do about a finding.
         look: yields (object, detail) for everything wrong. Raises NotApplicable.
-        needs_database: refused without one.
     """
 
     id: str
@@ -60,7 +59,6 @@ class Gate:
     remedy: str
     look: Callable[[Site], Iterable[tuple[str, str]]]
     severity: Severity = "error"
-    needs_database: bool = True
 
     def findings(self, site: Site) -> list[Finding]:
         """Look, and return what is wrong, in a stable order. Raises NotApplicable and whatever the look meets."""

@@ -282,7 +282,6 @@ def lock_trace_gates() -> list[Gate]:
             invariants=("INV-DDL-01",),
             remedy=remedy,
             severity=severity,
-            needs_database=False,
             look=lambda site, rule=rule: [(s.object, s.detail) for s in _seen(site) if s.rule == rule],  # type: ignore[misc]
         )
         for rule, (title, severity, remedy) in rules.items()

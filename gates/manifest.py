@@ -121,7 +121,6 @@ def manifest_gates() -> list[Gate]:
             invariants=("INV-EVID-001",),
             remedy="correct the name in gates/invariants.yml, or add the invariant",
             look=_missing_proofs,
-            needs_database=False,
         ),
         Gate(
             id="X03",
@@ -129,7 +128,6 @@ def manifest_gates() -> list[Gate]:
             invariants=("INV-EVID-001",),
             remedy="see whether gates/invariants.yml still says the truth, then: python -m gates.manifest --reviewed",
             look=_not_reviewed,
-            needs_database=False,
         ),
         Gate(
             id="X08",
@@ -137,7 +135,6 @@ def manifest_gates() -> list[Gate]:
             invariants=("INV-EVID-001",),
             remedy="restore it; what is really obsolete is let pass by an exception, once",
             look=_thinned,
-            needs_database=False,
         ),
     ]
 

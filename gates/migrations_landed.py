@@ -27,7 +27,6 @@ def landed_gates() -> list[Gate]:
             invariants=("INV-001", "INV-003"),
             remedy="restore the file; a correction is a new migration with the next number",
             look=_against_release,
-            needs_database=False,
         ),
         Gate(
             id="M19",

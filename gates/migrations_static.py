@@ -43,7 +43,6 @@ def migration_gates() -> list[Gate]:
             rule.invariants,
             rule.remedy,
             functools.partial(_permitted, rule.id, rule.look),
-            needs_database=False,
         )
         for rule in _RULES
     ]

@@ -29,6 +29,7 @@ from gates.gate import Gate
 from gates.kept_rows import lost, rows_of
 from gates.migration_steps import statements
 from gates.previous_release import Previous, candidate, filled, previous_release, run_session
+from gates.proofs import assertions
 from gates.site import Site
 from symphony.migration_files import read
 from symphony.postgres import Server
@@ -71,8 +72,6 @@ def prove(server: Server, database: str, files: Sequence[Path]) -> Iterator[tupl
 
 
 def _prove_file(server: Server, database: str, file: Path) -> Iterator[tuple[str, str]]:
-    from tests.pgtap import assertions  # the harness is this checkout's, the tests are the previous release's
-
     command = [server.binaries.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", str(file)]
     environment = {**os.environ, **server.environment(database), "PGOPTIONS": "-c search_path=tap,public"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=_LONGEST_S, check=False)
@@ -206,7 +205,6 @@ def previous_release_gates() -> list[Gate]:
             invariants=("INV-N1-01", "INV-020"),
             remedy=expand,
             look=look,
-            needs_database=False,
         )
         for name, (title, look) in looks.items()
     ]

@@ -32,7 +32,6 @@ def squawk_gates() -> list[Gate]:
             invariants=("INV-DDL-01",),
             remedy="follow squawk's advice (squawkhq.com/docs/rules)",
             look=_findings,
-            needs_database=False,
         ),
         Gate(
             id="F21",
@@ -40,7 +39,6 @@ def squawk_gates() -> list[Gate]:
             invariants=("INV-DDL-01",),
             remedy="take the comment out, or name on its line an exception of gate F20 for this file",
             look=_silenced,
-            needs_database=False,
         ),
     ]
 

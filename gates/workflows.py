@@ -39,7 +39,6 @@ def workflow_gates() -> list[Gate]:
             invariants=("INV-EVID-001",),
             remedy="pin it by its 40-digit commit; move the command into scripts/; take the permission away",
             look=_loose,
-            needs_database=False,
         )
     ]
 

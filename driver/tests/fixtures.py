@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import Cluster, test_directory
+from symphony.postgres_throwaway import Cluster, throwaway_directory
 
 _DIRECTORY = pytest.StashKey[Path]()
 # Modules that wait for processes and clocks begin first, so that the others run beside them.
@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker process of pytest-xdist where the run's server lives."""
     if _DIRECTORY not in node.config.stash:
-        node.config.stash[_DIRECTORY] = test_directory()
+        node.config.stash[_DIRECTORY] = throwaway_directory()
     node.workerinput["cluster_directory"] = str(node.config.stash[_DIRECTORY])
 
 

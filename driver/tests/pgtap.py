@@ -12,14 +12,11 @@ from pathlib import Path
 
 from symphony.operator_error import OperatorError
 from symphony.postgres import Server
-from tests.cluster import Cluster
+from symphony.postgres_throwaway import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
 PG_PROVE = ROOT / ".cache" / "pg_prove" / "usr"
 _TOTAL = re.compile(r"^Files=\d+, Tests=(\d+)", re.MULTILINE)
-_ASSERTION = re.compile(
-    r"^(?P<not>not )?ok \d+ - (?P<what>.*?)(?P<directive> # (?:TODO|SKIP)\b.*)?\n", re.MULTILINE | re.I
-)
 _TROUBLED = re.compile(r"^\S.*\(Wstat: .*Tests: \d+ Failed: (\d+)\)", re.MULTILINE)
 
 
@@ -35,11 +32,6 @@ def counts(output: str, *, succeeded: bool) -> tuple[int, int]:
     passed = (int(total[1]) if total else 0) - failed
     failed += sum(1 for found in failures if found == 0)
     return max(passed, 0), failed if succeeded else max(failed, 1)
-
-
-def assertions(output: str) -> list[tuple[str, bool]]:
-    """Return (description, passed) of every assertion, in order; one to do or skipped has not passed."""
-    return [(found["what"], found["not"] is None and not found["directive"]) for found in _ASSERTION.finditer(output)]
 
 
 def _summary(output: str) -> str:

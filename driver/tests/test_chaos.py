@@ -20,8 +20,8 @@ import pytest
 
 from symphony import api
 from symphony.migrate import apply
+from symphony.postgres_throwaway import Cluster
 from tests.chaos_submitter import acknowledged
-from tests.cluster import Cluster
 from tests.payments import Books, drained, establish, policy_document
 from tests.sandbox_process import DRIVER, SandboxProcess, environment
 from tests.worker_process import WorkerProcess

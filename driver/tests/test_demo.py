@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import test_directory as make_directory
+from symphony.postgres_throwaway import throwaway_directory as make_directory
 from tests.sandbox_process import DRIVER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -11,7 +11,7 @@ import sys
 import aiohttp
 import pytest
 
-from tests.cluster import Cluster
+from symphony.postgres_throwaway import Cluster
 from tests.held_commits import commits_wait, until_waiting
 from tests.ingress_bench import A, Client, instruction, prepare, recorded, rows, serving
 

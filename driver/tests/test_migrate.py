@@ -18,7 +18,7 @@ from symphony.migrate import apply, check, migrate
 from symphony.migration_run import Options
 from symphony.operator_error import OperatorError
 from symphony.postgres_directory import free_port
-from tests.cluster import Cluster
+from symphony.postgres_throwaway import Cluster
 
 TABLE = "create schema app; create table app.t (id int);\n"
 INDEX = "-- runner: nontransactional\ncreate unique index concurrently t_id on app.t (id);\n"

@@ -14,7 +14,7 @@ from psycopg.errors import Diagnostic
 
 from symphony import api
 from symphony.migrate import apply
-from tests.cluster import Cluster
+from symphony.postgres_throwaway import Cluster
 from tests.payments import accept, establish
 from tests.sql_cell import CONTEXTS, claim, complete, policy, row_counts
 

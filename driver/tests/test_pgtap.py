@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import PGTAP, Cluster
+from symphony.postgres_throwaway import PGTAP, Cluster
 from tests.pgtap import counts, prove
 
 GOOD = "begin; select plan(2); select ok(true, 'a'); select is(1, 1, 'b'); select * from finish(); rollback;\n"

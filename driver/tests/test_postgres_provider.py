@@ -20,8 +20,8 @@ from symphony.operator_error import OperatorError
 from symphony.postgres import Server
 from symphony.postgres_command import db
 from symphony.postgres_directory import PASSWORD_FILE, free_port, processes_of
+from symphony.postgres_throwaway import throwaway_directory as make_directory
 from symphony.providers import DockerProvider, UrlProvider, choose
-from tests.cluster import test_directory as make_directory
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="ownership can only be changed by root")
 SMALL = {"shared_buffers": "16MB", "max_wal_size": "128MB", "min_wal_size": "32MB"}

@@ -30,6 +30,8 @@ from symphony.api.evidence import InstructionOutcome
 from symphony.api.routing import RoutingDecision
 from symphony.demo.processes import DemoFailed, Interruption
 from symphony.demo.verdict import Books
+from symphony.postgres_throwaway import Cluster
+from symphony.postgres_throwaway import throwaway_directory as make_directory
 from symphony.rehearsal import command
 from symphony.rehearsal.drill import Facts, Zombie
 from symphony.rehearsal.load import Answer, Entry, Load
@@ -37,8 +39,6 @@ from symphony.rehearsal.relay import Relay, Weather
 from symphony.rehearsal.stage import Code, Company
 from symphony.rehearsal.verdict import checks
 from symphony.routing import configuration
-from tests.cluster import Cluster
-from tests.cluster import test_directory as make_directory
 from tests.test_demo import NOT_OURS, PROCESS, running
 
 DRIVER = Path(__file__).resolve().parents[1]

@@ -12,7 +12,7 @@ import pytest
 from symphony import api
 from symphony.api.connection import Connection
 from symphony.migrate import apply
-from tests.cluster import Cluster
+from symphony.postgres_throwaway import Cluster
 from tests.payments import Books, accept, activate, called, drained, establish, policy_document, references
 from tests.sandbox_process import SandboxProcess
 from tests.sql_cell import policy

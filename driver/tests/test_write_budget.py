@@ -7,7 +7,7 @@ import random
 
 from symphony import api
 from symphony.api.connection import Connection
-from tests.cluster import Cluster
+from symphony.postgres_throwaway import Cluster
 from tests.payments import establish, item
 from tests.sql_cell import CONTEXTS, A, B, C, claim, complete, policy
 

@@ -12,7 +12,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 
 from symphony.migrate import apply
-from tests.cluster import Cluster
+from symphony.postgres_throwaway import Cluster
 
 
 @dataclass(frozen=True, slots=True)

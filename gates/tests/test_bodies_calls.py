@@ -11,7 +11,7 @@ from gates.bodies_calls import ALWAYS_RAISE, CALLS, call_gates
 from gates.bodies_catalog import managed_functions
 from gates.gate import run
 from gates.site import Site
-from tests.cluster import Cluster
+from symphony.postgres_throwaway import Cluster
 
 (GATE,) = call_gates()
 

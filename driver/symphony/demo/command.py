@@ -60,7 +60,7 @@ def demo(*, count: int, timeout_s: int, keep: bool) -> None:
     Exit status 0 means that every check held, judged by the rail's own ledger; nothing is left running.
     """
     os.umask(0o077)
-    _forget_other_databases()
+    forget_other_databases()
     interruption = Interruption()
     teller = _Teller()
     failures: list[str] = []
@@ -89,7 +89,7 @@ def demo(*, count: int, timeout_s: int, keep: bool) -> None:
     raise SystemExit(status)
 
 
-def _forget_other_databases() -> None:
+def forget_other_databases() -> None:
     """Take the variables away that could lead a child, or libpq, to somebody's real database."""
     for name in list(os.environ):
         if name.startswith(("PG", "SYMPHONY_", "DATABASE_URL")) and name != "SYMPHONY_POSTGRES_CACHE":

@@ -14,7 +14,7 @@ import click
 
 from symphony.api.routing import RoutingDecision
 from symphony.demo import verdict as books_verdict
-from symphony.demo.command import _forget_other_databases as forget_other_databases
+from symphony.demo.command import forget_other_databases as forget_other_databases
 from symphony.demo.processes import Interrupted, Interruption
 from symphony.demo.stage import work_directory
 from symphony.errors import SymphonyError
