@@ -25,8 +25,15 @@ ALLOWED = {
         "core.create_month_partition",
         "75e15c81af8579c3248aa7d38afa0ca14d3ef8e5dd2937abab7b57769575ccbc",
     ): "makes the monthly leaves of registered tables: DDL, so its text is made at run time; "
-    "every name passes through %I, every value through %L, and it is SECURITY INVOKER"
+    "every name passes through %I, every value through %L, and it is SECURITY INVOKER",
+    (
+        6,
+        "ingress.retire_seen",
+        "05fb207ed09124fb76f706667c75132b996fca7e28466d1a76f1f1f2e44c8769",
+    ): "empties slots of the replay ring, each named in full: TRUNCATE leaves nothing to vacuum",
 }
+# Those of them that run as their owner: what they do needs its rights, and nothing in it comes from the caller.
+_DEFINERS = frozenset({"ingress.retire_seen"})
 _BUILT_IN = """
 select 'function', proname::text from pg_catalog.pg_proc where pronamespace = 'pg_catalog'::regnamespace
 union select 'relation', relname::text from pg_catalog.pg_class where relnamespace = 'pg_catalog'::regnamespace
@@ -67,9 +74,9 @@ def body_gates() -> list[Gate]:
 
 
 def allowed(number: int, function: Function, *, definer: bool) -> bool:
-    """Tell whether a function may break the rule of this number: with this body only, and a definer never."""
+    """Tell whether a function may break the rule of this number: with this body only, a definer only when named."""
     digest = hashlib.sha256((function.body or "").encode()).hexdigest()
-    return (number, function.name, digest) in ALLOWED and not definer
+    return (number, function.name, digest) in ALLOWED and (not definer or function.name in _DEFINERS)
 
 
 def _functions(site: Site) -> Iterator[tuple[Connection[TupleRow], CatalogFunction]]:

@@ -166,7 +166,7 @@ class _Workshop:
             return f"pg_temp.{self._result(fields, ())}"
 
     def _utility(self, statement: files_syntax.Statement) -> None:
-        if statement.kind != "LockStmt":
+        if statement.kind not in ("LockStmt", "TruncateStmt"):
             raise _Wrong(f"{statement.kind.removesuffix('Stmt')} cannot be planned ahead")
         for relation in statement.node.relations:
             self.connection.execute("select %s::pg_catalog.regclass", (files_syntax.relation(relation),))

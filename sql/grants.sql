@@ -56,7 +56,8 @@ grant usage on schema policy to symphony_proxy_owner, symphony_outbox_owner, sym
   symphony_evidence_owner, symphony_policy_admin, symphony_operator, symphony_ingest, symphony_executor;
 grant usage on schema outbox to symphony_ingress_owner, symphony_rails_owner, symphony_ops_owner, symphony_evidence_owner,
   symphony_ingest, symphony_executor, symphony_maintainer, symphony_operator;
-grant usage on schema ingress to symphony_ingest, symphony_ops_owner, symphony_evidence_owner;
+grant usage on schema ingress to symphony_ingest, symphony_status_reader, symphony_evidence_reader, symphony_operator, symphony_maintainer,
+  symphony_ops_owner, symphony_evidence_owner;
 grant usage on schema rails to symphony_executor, symphony_policy_admin, symphony_ops_owner, symphony_evidence_owner;
 grant usage on schema routing to symphony_router, symphony_operator, symphony_policy_admin, symphony_evidence_owner;
 grant usage on schema ops to symphony_maintainer;
@@ -90,10 +91,13 @@ grant usage on schema ingress to symphony_outbox_owner;
 grant execute on function ingress.find_accepted(text, uuid, text) to symphony_outbox_owner;
 grant execute on function ingress.ensure_partitions(text, date), outbox.ensure_partitions(text, date),
   rails.ensure_partitions(text, date), evidence.ensure_partitions(text, date) to symphony_ops_owner;
-grant execute on function evidence.record_event(text, text, jsonb, text, uuid) to symphony_ops_owner;
+grant execute on function evidence.record_event(text, text, jsonb, text, uuid) to symphony_ops_owner, symphony_ingress_owner;
+grant execute on function evidence.list_timeline(text, text), outbox.instruction_status(text, text), policy.list_tenants() to symphony_ingress_owner;
 
 -- 5. Capabilities: EXECUTE on named functions, nothing on tables.
-grant execute on function ingress.accept(ingress.item[]), outbox.wake_executors(), outbox.instruction_status(text, text),
+grant execute on function ingress.accept(ingress.item[]), ingress.accept_proven(ingress.item[], ingress.proof[]),
+  ingress.get_registry_state(), ingress.list_client_certs(), ingress.list_signature_keys(),
+  ingress.record_refusal_counts(ingress.refusal_count[]), ingress.record_service_event(text, jsonb), outbox.wake_executors(), outbox.instruction_status(text, text),
   outbox.enqueue_payment_outbox(text, uuid, text, text, text, text, bigint, text, timestamptz, text, text, text, uuid),
   policy.get_active()
   to symphony_ingest;
@@ -116,18 +120,30 @@ grant execute on function routing.begin_canary(routing.colour, text, text), rout
   routing.lift_override(text, text), routing.abandon_canary(text, text), routing.promote(text, text), routing.get_current()
   to symphony_operator;
 grant execute on function routing.publish_rules(jsonb, text, text) to symphony_policy_admin;
+grant execute on function ingress.read_status(ingress.item, ingress.proof) to symphony_status_reader;
+grant execute on function ingress.read_evidence(ingress.item, ingress.proof) to symphony_evidence_reader;
+grant execute on function ingress.register_client(text, text, text, text),
+  ingress.register_client_cert(text, bytea, bytea, text, timestamptz, timestamptz, text, text), ingress.revoke_client_cert(bytea, text, text),
+  ingress.register_signature_key(text, text, text, text, timestamptz, timestamptz, text, text), ingress.retire_signature_key(text, text, text),
+  ingress.publish_proof_rule(boolean, boolean, text, text, integer, text, text), ingress.get_registry_state(), ingress.list_client_certs(),
+  ingress.list_signature_keys()
+  to symphony_operator;
+grant execute on function ingress.record_revocation_list(text, bytea, numeric, timestamptz, timestamptz, text[]), ingress.list_client_certs(),
+  ingress.retire_seen()
+  to symphony_maintainer;
 grant execute on function core.uuidv7_floor(timestamptz) to symphony_auditor;
 
 -- 6. Auditors read views; operators read the cases they decide.
 grant select on evidence.instruction_timeline, evidence.outcomes, evidence.refusals, evidence.attestations, evidence.instructions,
   evidence.attempts, evidence.rail_messages, evidence.events, evidence.case_ledger, evidence.decision_ledger, evidence.case_list,
   evidence.policy_history, evidence.halt_history, evidence.response_classes, evidence.reason_register, evidence.routing_decisions,
-  evidence.routing_rules
+  evidence.routing_rules, evidence.proof_rules, evidence.clients, evidence.client_certs, evidence.signature_keys, evidence.refusal_counts
   to symphony_auditor;
 grant select on evidence.case_list, evidence.reason_register to symphony_operator;
 
 -- 7. The views' owner and the watch read the ledgers; they are NOLOGIN and reachable by no capability.
-grant select on ingress.ingress_attestations, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,
+grant select on ingress.ingress_attestations, ingress.proof_rules, ingress.clients, ingress.client_certs, ingress.revoked_client_certs,
+  ingress.signature_keys, ingress.retired_signature_keys, ingress.refusal_counts, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,
   rails.rail_messages, rails.response_classes, core.reasons, policy.policy_versions, policy.halts,
   routing.routing_decisions, routing.rules to symphony_evidence_owner;
 grant select on outbox.payment_outbox_pending, outbox.payment_outbox_in_flight, evidence.cases, evidence.case_decisions,

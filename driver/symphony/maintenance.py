@@ -1,23 +1,38 @@
-"""The maintenance loop: partitions ahead of time, and the database's health as metrics."""
+"""The maintenance loop: partitions ahead of time, spent proofs retired, overdue logins found, health as metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
-from symphony.api import connect, ops
+from symphony.api import Dsn, connect, ops, trust
 from symphony.api.connection import Connection
-from symphony.errors import DatabaseUnavailable, OutcomeUnknown, SymphonyError
+from symphony.bao.overdue import report_overdue
+from symphony.clock_check import clock_offset_s, require_same_clock
+from symphony.errors import DatabaseRefused, DatabaseUnavailable, OutcomeUnknown, SymphonyError
 from symphony.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 _STALE_AFTER_INTERVALS: Final = 3
-type _Work = Callable[[Connection], Awaitable[None]]
+_OVERDUE_GRACE_S: Final = 60.0
+type Work = Callable[[Connection], Awaitable[None]]
+
+
+class Duty(NamedTuple):
+    """One task: its name in the metrics, what it does on a connection of its own, how often, and for how long at most.
+
+    Without a limit of its own it has that of the settings.
+    """
+
+    task: str
+    work: Work
+    interval_ms: int
+    limit_ms: int | None = None
 
 
 class InvalidSettings(SymphonyError):
@@ -30,6 +45,7 @@ class MaintenanceSettings:
 
     Attributes:
         months_ahead: months after the current one for which partitions are kept ready.
+        upkeep_interval_ms: between two looks at spent proofs and at overdue logins.
         retry_ms: the wait after a failed task; never longer than the task's own interval.
         attempt_limit_ms: a task longer than this is abandoned and counted as failed.
     """
@@ -37,6 +53,7 @@ class MaintenanceSettings:
     months_ahead: int = 3
     partitions_interval_ms: int = 3_600_000
     health_interval_ms: int = 5_000
+    upkeep_interval_ms: int = 60_000
     retry_ms: int = 30_000
     attempt_limit_ms: int = 20_000
 
@@ -45,6 +62,7 @@ class MaintenanceSettings:
             "months_ahead": (1, 24),
             "partitions_interval_ms": (100, 86_400_000),
             "health_interval_ms": (100, 3_600_000),
+            "upkeep_interval_ms": (100, 3_600_000),
             "retry_ms": (100, 3_600_000),
             "attempt_limit_ms": (100, 600_000),
         }
@@ -55,17 +73,26 @@ class MaintenanceSettings:
 
 
 class Maintenance:
-    """Keeps one database maintained. Its tasks are idempotent, so it needs no leader: two do no harm."""
+    """Keeps one database maintained. Its tasks are idempotent, so it needs no leader: two do no harm.
+
+    Args:
+        duties: tasks beside its own.
+        wall: the machine's clock in Unix time, held to the database's.
+    """
 
     def __init__(
         self,
         *,
-        database_url: str,
+        database: Dsn,
         metrics: Metrics,
         settings: MaintenanceSettings,
+        duties: Sequence[Duty] = (),
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        self._database_url = database_url
+        self._database = database
+        self._duties = duties
+        self._wall = wall
         self._metrics = metrics
         self._settings = settings
         self._clock = clock
@@ -88,7 +115,12 @@ class Maintenance:
         return None
 
     async def run(self, *, announce_ready: Callable[[], None] = lambda: None) -> None:
-        """Work until stop(); `announce_ready` once every task has succeeded for the first time."""
+        """Work until stop(); `announce_ready` once partitions are there and health is read for the first time.
+
+        Raises:
+            OperatorError: CLOCKS_APART at the start; later the difference is a metric.
+        """
+        await self._check_clock()
         waiting = {"partitions", "health"}
 
         def succeeded(task: str) -> None:
@@ -98,41 +130,53 @@ class Maintenance:
                     announce_ready()
 
         settings = self._settings
-        tasks: list[tuple[str, _Work, int]] = [
-            ("partitions", self._ensure_partitions, settings.partitions_interval_ms),
-            ("health", self._read_health, settings.health_interval_ms),
+        duties = [
+            Duty("partitions", self._ensure_partitions, settings.partitions_interval_ms),
+            Duty("health", self._read_health, settings.health_interval_ms),
+            Duty("replay", self._retire_spent_proofs, settings.upkeep_interval_ms),
+            Duty("logins", self._find_overdue_logins, settings.upkeep_interval_ms),
+            *self._duties,
         ]
         async with asyncio.TaskGroup() as group:
-            for task, work, interval_ms in tasks:
-                group.create_task(self._repeat(task, work, interval_ms, succeeded))
+            for duty in duties:
+                group.create_task(self._repeat(duty, succeeded))
 
-    async def _repeat(self, task: str, work: _Work, interval_ms: int, succeeded: Callable[[str], None]) -> None:
+    async def _check_clock(self) -> None:
+        try:
+            async with await connect(self._database, application_name="symphony-maintain") as connection:
+                await require_same_clock(connection, wall=self._wall)
+        except DatabaseUnavailable as error:  # it may come later than we do
+            _log.warning("the clocks could not be compared", exc_info=error, next="see clock_offset_seconds")
+
+    async def _repeat(self, duty: Duty, succeeded: Callable[[str], None]) -> None:
         while not self._stop.is_set():
-            ok = await self._attempt(task, work)
-            self._metrics.maintenance_runs_total.labels(task=task, result="ok" if ok else "failed").inc()
+            ok = await self._attempt(duty)
+            self._metrics.maintenance_runs_total.labels(task=duty.task, result="ok" if ok else "failed").inc()
             if ok:
-                succeeded(task)
-            wait_ms = interval_ms if ok else min(interval_ms, self._settings.retry_ms)
+                succeeded(duty.task)
+            wait_ms = duty.interval_ms if ok else min(duty.interval_ms, self._settings.retry_ms)
             try:
                 async with asyncio.timeout(wait_ms / 1_000):
                     await self._stop.wait()
             except TimeoutError:
                 continue
 
-    async def _attempt(self, task: str, work: _Work) -> bool:
+    async def _attempt(self, duty: Duty) -> bool:
+        limit_ms = self._settings.attempt_limit_ms if duty.limit_ms is None else duty.limit_ms
         try:
-            async with asyncio.timeout(self._settings.attempt_limit_ms / 1_000):
+            async with asyncio.timeout(limit_ms / 1_000):
                 # A connection for each attempt: what it costs is nothing beside never holding a dead one.
-                connection = await connect(self._database_url, application_name="symphony-maintain")
+                connection = await connect(self._database, application_name="symphony-maintain")
                 async with connection:
-                    await work(connection)
+                    await duty.work(connection)
         except (SymphonyError, TimeoutError) as error:
-            self._metrics.database_errors_total.labels(point="maintain", kind=_kind(error)).inc()
+            if isinstance(error, DatabaseRefused | DatabaseUnavailable | OutcomeUnknown | TimeoutError):
+                self._metrics.database_errors_total.labels(point="maintain", kind=_kind(error)).inc()
             _log.warning(
                 "maintenance task failed",
-                task=task,
+                task=duty.task,
                 exc_info=error,
-                next="it is tried again; see symphony db status",
+                next="it is tried again; see symphony status",
             )
             return False
         return True
@@ -143,8 +187,16 @@ class Maintenance:
         if added:
             _log.info("partitions added", partitions=added)
 
+    async def _retire_spent_proofs(self, connection: Connection) -> None:
+        await trust.retire_seen(connection)
+
+    async def _find_overdue_logins(self, connection: Connection) -> None:
+        overdue = await report_overdue(connection, grace_s=_OVERDUE_GRACE_S, alarm=lambda login: None)
+        self._metrics.overdue_logins.set(overdue)
+
     async def _read_health(self, connection: Connection) -> None:
         left_out = frozenset(self._metrics.update_from_health(await ops.health(connection)))
+        self._metrics.clock_offset_seconds.set(await clock_offset_s(connection, wall=self._wall))
         self._metrics.health_read_timestamp_seconds.set_to_current_time()
         self._health_read_at = self._clock()
         if left_out - self._left_out:

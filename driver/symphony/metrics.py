@@ -68,6 +68,18 @@ _PROCESS: Final[dict[str, MetricSpec]] = {
     "health_read_timestamp_seconds": MetricSpec(
         "gauge", (), "When ops.health last answered (Unix time in seconds; 0 means never)."
     ),
+    "trust_material_age_seconds": MetricSpec(
+        "gauge",
+        ("kind",),
+        "Time since what is trusted was last confirmed by its source, or since the start (seconds).",
+    ),
+    "clock_offset_seconds": MetricSpec(
+        "gauge", (), "How far the database's clock is ahead of the machine's (seconds; negative: behind)."
+    ),
+    "overdue_logins": MetricSpec("gauge", (), "Leased database logins that should have ended and have not (count)."),
+    "certificates_revoked_total": MetricSpec(
+        "counter", ("source",), "Client certificates found revoked and recorded (count; source: CRL, OCSP)."
+    ),
     "routing_weight": MetricSpec(
         "gauge", ("colour",), "Share of the traffic at HAProxy, as read back from it (count: percent of all requests)."
     ),
@@ -169,6 +181,10 @@ class Metrics:
         self.maintenance_runs_total = self._counter("maintenance_runs_total")
         self.partitions_added_total = self._counter("partitions_added_total")
         self.health_read_timestamp_seconds = self._gauge("health_read_timestamp_seconds")
+        self.trust_material_age_seconds = self._gauge("trust_material_age_seconds")
+        self.clock_offset_seconds = self._gauge("clock_offset_seconds")
+        self.overdue_logins = self._gauge("overdue_logins")
+        self.certificates_revoked_total = self._counter("certificates_revoked_total")
         self.routing_weight = self._gauge("routing_weight")
         self.routing_mode = self._gauge("routing_mode")
         self.routing_applied_timestamp_seconds = self._gauge("routing_applied_timestamp_seconds")
@@ -192,6 +208,10 @@ class Metrics:
     def set_breaker(self, state: str) -> None:
         """Set `breaker_state` from CLOSED, HALF_OPEN or OPEN; any other state raises KeyError."""
         self.breaker_state.set(BREAKER_CODES[state])
+
+    def watch_age(self, kind: str, age_s: Callable[[], float]) -> None:
+        """Export `trust_material_age_seconds{kind}` from this function, asked at each scrape."""
+        self.trust_material_age_seconds.labels(kind=kind).set_function(age_s)
 
     def update_from_health(self, samples: Iterable[HealthSample]) -> list[str]:
         """Replace all database gauges by these samples: a label that vanished is no longer exported.

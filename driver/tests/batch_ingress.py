@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -40,7 +41,7 @@ class BatchIngress:
             raw = await request.read()
             self.bodies.append(raw)
             self.headers.append(dict(request.headers))
-            participant = request.headers["Symphony-Participant"]
+            participant = request.headers.get("Symphony-Participant", "")
             items = json.loads(raw)["instructions"]
 
             def record() -> list[dict[str, Any]]:
@@ -73,17 +74,17 @@ class BatchIngress:
         return {"status": 202, "instruction_id": name, "state": "PENDING", **replayed}
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[BatchIngress]:
+    async def running(self, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[BatchIngress]:
         """Listen on a free loopback port."""
         app = web.Application(client_max_size=2**20)
         app.router.add_post("/v1/instructions/batch", self._batch)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
             await site.start()
             host, port = runner.addresses[0][:2]
-            self.url = f"http://{host}:{port}"
+            self.url = f"{'http' if tls is None else 'https'}://{host}:{port}"
             yield self
         finally:
             await runner.cleanup()

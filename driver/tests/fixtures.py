@@ -5,13 +5,16 @@ With `-n N` (pytest-xdist) the processes of a run share one server: the controll
 
 from __future__ import annotations
 
+import logging
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+import structlog
 
 from symphony.postgres_throwaway import Cluster, throwaway_directory
 
@@ -51,6 +54,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the modules that take longest."""
     ranks = {name: rank for rank, name in enumerate(_FIRST)}
     items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command that a test runs in this process configures logging for it; the next test finds it as it was."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, sys.excepthook
+    configured, configuration = structlog.is_configured(), structlog.get_config()
+    yield
+    root.handlers[:], root.level, sys.excepthook = before
+    if configured:
+        structlog.configure(**configuration)
+    else:
+        structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

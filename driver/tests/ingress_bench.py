@@ -188,9 +188,7 @@ class Bench:
 async def serving(dsn: str, **settings: Any) -> AsyncIterator[Bench]:
     """Run an ingress in this process."""
     metrics = Metrics()
-    running = await service.start(
-        dsn, host="127.0.0.1", port=0, dev=True, settings=IngressSettings(**settings), metrics=metrics
-    )
+    running = await service.start(dsn, host="127.0.0.1", port=0, settings=IngressSettings(**settings), metrics=metrics)
     try:
         async with Client(f"http://127.0.0.1:{running.port}") as client:
             yield Bench(dsn, running, client, metrics)

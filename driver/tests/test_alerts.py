@@ -32,6 +32,7 @@ POINTS = {"ingest", "claim", "completion", "repair", "maintain"}
 LABEL_VALUES = {
     ("attempts_total", "state"): OUTCOMES,
     ("database_errors_total", "point"): POINTS,
+    ("trust_material_age_seconds", "kind"): {"registry", "jwks", "revocation", "login", "crl", "ocsp"},
     ("ingress_decisions_total", "decision"): {"ACCEPT", "REPLAY", "REJECT"},
     ("ingress_decisions_total", "reason"): set(re.findall(r"^  \('([A-Z_]+)', \d", REASONS.read_text(), re.M)),
 }
@@ -129,6 +130,9 @@ def test_names_are_unique() -> None:
         "ingress_decisions_total",
         "health_read_timestamp_seconds",
         "cases_open",
+        "trust_material_age_seconds",
+        "overdue_logins",
+        "clock_offset_seconds",
     ],
 )
 def test_what_must_be_watched_has_a_rule(metric: str) -> None:

@@ -36,7 +36,7 @@ async def test_openbao_away_changes_nothing_until_the_lease_ends(
     lender: Bao, database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     clock = Clock()
-    async with lender.session("ingress", timeout_s=0.2) as session:
+    async with lender.session("ingress", timeout_s=0.5) as session:
         login = LeasedLogin(session, capability=INGEST, place=place(database_url), clock=clock)
         with pytest.raises(LoginLeaseEnded):
             login.dsn()

@@ -100,7 +100,7 @@ class IngressProcess:
             [sys.executable, "-c", start, *arguments],
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            env={**environment(), "SYMPHONY_DATABASE_URL": self._url},
+            env={**environment(), "SYMPHONY_DATABASE_URL": self._url, "SYMPHONY_ENVIRONMENT": "dev"},
         )
 
     def wait_ready(self) -> str:

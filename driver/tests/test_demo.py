@@ -82,7 +82,7 @@ def running(number: int) -> bool:
         command = Path(f"/proc/{number}/cmdline").read_bytes()
     except OSError:
         return False
-    return b"symphony.cli" in command or b"symphony-demo-" in command
+    return any(word in command for word in (b"symphony.cli", b"symphony-demo-", b"symphony-bao-"))
 
 
 @pytest.fixture
@@ -120,16 +120,27 @@ def test_it_ends_well_and_leaves_nothing(demos: Any) -> None:
         "failed                4",
         "uncertain             1 ",
         f"duplicates suppressed {COUNT}",
+        "pop_mode MTLS_DPOP",
+        "yes  refused and attested: bank A's token over bank B's certificate: 401 TOKEN_CERT_MISMATCH",
+        "yes  refused and attested: the same request a second time: 401 DPOP_REPLAYED",
+        "yes  refused and attested: a body that was changed on its way: 400 DIGEST_MISMATCH",
+        "yes  refused and attested: a certificate revoked between two requests of one open connection: 401 CERT_REVOKED",
+        "yes  refused: at OpenBao the worker asks for a secret of the ingress, which the ingress may read: 403",
         "p99 ",
     ):
         assert said in demo.output, demo.output
     assert " no  " not in demo.output
-    assert len(PROCESS.findall(demo.output)) >= 5  # PostgreSQL, the rail, the ingress, the worker, maintenance
+    assert len(PROCESS.findall(demo.output)) >= 6  # PostgreSQL, OpenBao, the rail, ingress, worker, maintenance
     demo.assert_nothing_left()
 
 
 @pytest.mark.parametrize(
-    ("said", "number"), [("PostgreSQL 18 started", signal.SIGTERM), ("submitted a pain.001", signal.SIGINT)]
+    ("said", "number"),
+    [
+        ("PostgreSQL 18 started", signal.SIGTERM),
+        ("OpenBao 2.7 started", signal.SIGTERM),
+        ("submitted a pain.001", signal.SIGINT),
+    ],
 )
 def test_an_interruption_leaves_nothing(demos: Any, said: str, number: signal.Signals) -> None:
     demo: Demo = demos()

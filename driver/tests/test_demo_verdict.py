@@ -14,6 +14,7 @@ from symphony.api.evidence import InstructionOutcome, OpenCase
 from symphony.demo import script as demo_script
 from symphony.demo.processes import Child, DemoFailed
 from symphony.demo.script import MINIMUM, Script
+from symphony.demo.trials import _Answer, _answered, _refused
 from symphony.demo.verdict import Books, checks, numbers
 from symphony.rail_sandbox.faults import read_rules
 from symphony.submission.jsonl import read_jsonl
@@ -132,3 +133,22 @@ def test_a_child_that_ends_early_is_quoted(tmp_path: Path) -> None:
     ):
         child.wait_ready(seconds=30)
     assert child.status == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        _Answer(202, "", False),
+        _Answer(401, "DPOP_REPLAYED", True),
+        _Answer(403, "CERT_REVOKED", True),
+        _Answer(401, "CERT_REVOKED", False),
+    ],
+)
+def test_a_trial_that_is_not_refused_by_name_and_attested_does_not_hold(answer: _Answer) -> None:
+    assert _refused("a revoked certificate", answer, "CERT_REVOKED").wrong == [str(answer)]
+
+
+def test_a_trial_holds_when_it_ended_as_it_must() -> None:
+    assert _refused("a revoked certificate", _Answer(401, "CERT_REVOKED", True), "CERT_REVOKED").wrong == []
+    assert _answered("its own", _Answer(200, "", False), 200).wrong == []
+    assert _answered("its own", _Answer(404, "", False), 200).wrong == ["404 , not attested"]

@@ -15,7 +15,7 @@ import pytest_asyncio
 from symphony import api
 from symphony.ingress import openapi
 from symphony.ingress.identity import StartRefused
-from symphony.ingress.problems import REGISTERED
+from symphony.ingress.reasons import REGISTERED
 from symphony.ingress.service import start
 from symphony.ingress.settings import IngressSettings
 from symphony.metrics import Metrics
@@ -210,11 +210,11 @@ async def test_without_an_active_policy_the_ingress_does_not_start(fresh_databas
         "metrics": Metrics(),
     }
     with pytest.raises(StartRefused, match="no policy version is ACTIVE"):
-        await start(fresh_database, dev=True, **options)
+        await start(fresh_database, **options)
     async with await api.connect(fresh_database, application_name="test") as connection:
         await api.policy.propose(connection, document=policy_document(), operator="test")
     with pytest.raises(StartRefused, match="no policy version is ACTIVE"):
-        await start(fresh_database, dev=True, **options)
+        await start(fresh_database, **options)
 
 
 async def test_a_port_in_use_is_named(bench: Bench) -> None:
@@ -223,7 +223,6 @@ async def test_a_port_in_use_is_named(bench: Bench) -> None:
             bench.dsn,
             host="127.0.0.1",
             port=bench.service.port,
-            dev=True,
             settings=IngressSettings(),
             metrics=Metrics(),
         )

@@ -9,8 +9,9 @@ import pytest
 
 from symphony.ingress import openapi
 from symphony.ingress.buckets import TokenBuckets
-from symphony.ingress.identity import StartRefused, identifier_for
-from symphony.ingress.problems import REASONS, Problem, reason_for
+from symphony.ingress.identity import StartRefused, development_identifier
+from symphony.ingress.problems import Problem, challenge
+from symphony.ingress.reasons import REASONS, reason_for
 from symphony.ingress.settings import IngressSettings, InvalidSettings
 from symphony.ingress.visit import Visit, item_key
 from symphony.ingress.waker import Waker
@@ -104,20 +105,15 @@ def test_a_setting_out_of_range_is_named(name: str, value: object, words: str) -
         IngressSettings(**{name: value})  # type: ignore[arg-type]
 
 
-def test_without_dev_the_ingress_does_not_start() -> None:
-    with pytest.raises(StartRefused, match="authentication arrives with the zero-trust ingress"):
-        identifier_for(dev=False, host="127.0.0.1")
-
-
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "localhost", "::", "example.org"])  # noqa: S104
 def test_dev_listens_only_on_a_literal_loopback_address(host: str) -> None:
     with pytest.raises(StartRefused, match="loopback"):
-        identifier_for(dev=True, host=host)
+        development_identifier(host=host)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1"])
 def test_dev_on_loopback_is_allowed(host: str) -> None:
-    assert identifier_for(dev=True, host=host)
+    assert development_identifier(host=host)
 
 
 def test_derived_item_keys_always_fit() -> None:
@@ -137,6 +133,24 @@ def test_every_problem_says_what_to_do_and_unknown_reasons_are_refusals() -> Non
         assert document["type"] == "urn:symphony:problem:" + code.lower().replace("_", "-")
     assert reason_for("NEVER_HEARD_OF").status == 422
     assert reason_for("CELL_NOT_HOME").status == 421
+
+
+@pytest.mark.parametrize(
+    ("reason_code", "said"),
+    [
+        ("AUTHORIZATION_MISSING", 'Bearer, DPoP algs="ES256 EdDSA PS256"'),
+        ("TOKEN_EXPIRED", 'Bearer error="invalid_token", DPoP algs="ES256 EdDSA PS256", error="invalid_token"'),
+        ("TOKEN_REPLAYED", 'Bearer error="invalid_token", DPoP algs="ES256 EdDSA PS256", error="invalid_token"'),
+        ("DPOP_REPLAYED", 'DPoP algs="ES256 EdDSA PS256", error="invalid_dpop_proof"'),
+        ("DPOP_NONCE_REQUIRED", 'DPoP algs="ES256 EdDSA PS256", error="use_dpop_nonce"'),
+        ("IDENTITY_MISSING", "Symphony-Participant"),
+        ("DIGEST_MISSING", None),
+        ("JSON_INVALID", None),
+    ],
+)
+def test_what_the_client_is_challenged_with(reason_code: str, said: str | None) -> None:
+    """RFC 6750 3, RFC 9449 7.1: no error where no credentials came."""
+    assert challenge(reason_code) == said
 
 
 def test_the_checked_in_openapi_document_is_the_one_served() -> None:

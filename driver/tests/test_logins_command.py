@@ -77,7 +77,7 @@ def test_the_file_of_the_logins_is_private_and_renewing_ends_the_old_passwords(
         f"grant symphony_ingest to {login} with inherit true, admin true",
     )
     done = create(fresh_database, "--dev", "--out", path)
-    assert (done.exit_code, done.stdout) == (0, f"0 logins created, 9 renewed; their URLs are in {path}\n")
+    assert (done.exit_code, done.stdout) == (0, f"0 logins created, 11 renewed; their URLs are in {path}\n")
     renewed = json.loads(path.read_text())
     test_a_login_has_one_capability_and_nothing_else(fresh_database, renewed)
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):

@@ -13,15 +13,18 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from symphony.api import connect, ops
-from symphony.maintenance import InvalidSettings, Maintenance, MaintenanceSettings
+from symphony.api.connection import Connection
+from symphony.errors import SymphonyError
+from symphony.maintenance import Duty, InvalidSettings, Maintenance, MaintenanceSettings
 from symphony.metrics import CATALOGUE, Metrics
 
 DRIVER = Path(__file__).resolve().parents[1]
-QUICK = MaintenanceSettings(health_interval_ms=100, partitions_interval_ms=200, retry_ms=100)
-TASKS = ("health", "partitions")
+QUICK = MaintenanceSettings(health_interval_ms=100, partitions_interval_ms=200, upkeep_interval_ms=100, retry_ms=100)
+TASKS = ("health", "partitions", "replay", "logins")
 MAIN = "from symphony.maintenance_command import maintain; maintain()"
 
 
@@ -53,7 +56,7 @@ def test_settings_out_of_range_are_refused_by_name(name: str, value: int) -> Non
 
 async def test_without_a_database_it_goes_on_counts_and_is_not_ready(dead_url: str) -> None:
     metrics = Metrics()
-    work = Maintenance(database_url=dead_url, metrics=metrics, settings=QUICK)
+    work = Maintenance(database=dead_url, metrics=metrics, settings=QUICK)
     task = asyncio.create_task(work.run(announce_ready=pytest.fail))
     await until(lambda: min(runs(metrics, name, "failed") for name in TASKS) >= 2)
     assert work.not_ready() == "the database's health has not been read yet"
@@ -67,7 +70,7 @@ async def test_without_a_database_it_goes_on_counts_and_is_not_ready(dead_url: s
 async def test_with_a_database_health_is_exported_and_goes_stale(database_url: str) -> None:
     metrics = Metrics()
     now_s = [1_000.0]
-    work = Maintenance(database_url=database_url, metrics=metrics, settings=QUICK, clock=lambda: now_s[0])
+    work = Maintenance(database=database_url, metrics=metrics, settings=QUICK, clock=lambda: now_s[0])
     ready = asyncio.Event()
     task = asyncio.create_task(work.run(announce_ready=ready.set))
     async with asyncio.timeout(20):
@@ -75,6 +78,9 @@ async def test_with_a_database_health_is_exported_and_goes_stale(database_url: s
     assert work.not_ready() is None
     assert runs(metrics, "health", "ok") >= 1
     assert runs(metrics, "partitions", "ok") >= 1
+    await until(lambda: min(runs(metrics, name, "ok") for name in TASKS) >= 1)
+    assert metrics.registry.get_sample_value("overdue_logins") == 0
+    assert metrics.registry.get_sample_value("clock_offset_seconds") == 0
     assert metrics.registry.get_sample_value("oldest_pending_age_seconds") == 0
     assert metrics.registry.get_sample_value("stuck_dispatching_count") == 0
     work.stop()
@@ -82,6 +88,42 @@ async def test_with_a_database_health_is_exported_and_goes_stale(database_url: s
         await task
     now_s[0] += 60
     assert "last read 60 s ago" in str(work.not_ready())
+
+
+async def test_another_duty_is_done_and_its_trouble_is_not_the_databases(database_url: str) -> None:
+    done: list[bool] = []
+
+    async def work_or_fail(connection: Connection) -> None:
+        done.append(not connection.closed)
+        if len(done) == 1:
+            raise SymphonyError("a source is away")
+
+    metrics = Metrics()
+    duty = Duty("revocation", work_or_fail, 100)
+    work = Maintenance(database=database_url, metrics=metrics, settings=QUICK, duties=[duty])
+    task = asyncio.create_task(work.run())
+    await until(lambda: runs(metrics, "revocation", "ok") >= 1)
+    work.stop()
+    async with asyncio.timeout(10):
+        await task
+    assert all(done)
+    assert runs(metrics, "revocation", "failed") == 1
+    labels = {"point": "maintain", "kind": "unavailable"}
+    assert metrics.registry.get_sample_value("database_errors_total", labels) is None
+
+
+async def test_a_login_that_should_have_ended_is_counted(database_url: str) -> None:
+    login = f"lease-test-{os.getpid()}"
+    metrics = Metrics()
+    work = Maintenance(database=database_url, metrics=metrics, settings=QUICK)
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        admin.execute(f"create role \"{login}\" login valid until '2026-01-01'".encode())
+        try:
+            async with await connect(database_url, application_name="test") as connection:
+                await work._find_overdue_logins(connection)
+        finally:
+            admin.execute(f'drop role "{login}"'.encode())
+    assert metrics.registry.get_sample_value("overdue_logins") == 1
 
 
 async def test_the_database_reports_every_gauge_and_nothing_else(database_url: str) -> None:
@@ -100,7 +142,7 @@ async def test_the_database_reports_every_gauge_and_nothing_else(database_url: s
 
 async def test_two_at_once_do_no_harm(database_url: str) -> None:
     sets = [Metrics(), Metrics()]
-    works = [Maintenance(database_url=database_url, metrics=m, settings=QUICK) for m in sets]
+    works = [Maintenance(database=database_url, metrics=m, settings=QUICK) for m in sets]
     tasks = [asyncio.create_task(work.run()) for work in works]
     await until(lambda: min(runs(m, name, "ok") for m in sets for name in TASKS) >= 3)
     for work in works:

@@ -21,6 +21,7 @@ LEDGERS = {
     "ingress.ingress_attestations": "attestation_id", "outbox.payment_instructions": "outbox_id",
     "outbox.instruction_parties": "outbox_id", "outbox.payment_outbox_attempts": "outbox_id",
     "rails.rail_messages": "message_id", "evidence.evidence_events": "event_id",
+    "ingress.refusal_counts": "count_id",
 }  # fmt: skip
 
 
@@ -86,6 +87,10 @@ async def test_rows_land_in_their_month_and_bounds_leave_no_gap(judge: Connectio
     decisions = await api.ingress.accept(judge, items=[item(f"I-{n}") for n in range(3)])
     await complete(judge, await claim(judge), "TIMEOUT")
     await judge.execute("select evidence.record_event('DRILL_HELD', 'test', '{}')")
+    await judge.execute(
+        "select ingress.record_refusal_counts(array[row(uuidv7(), 'CONNECTION', 'CONNECTION_LIMIT', null, null, null, null, 1,"
+        " now(), now(), 'test')::ingress.refusal_count])"
+    )
     month = datetime.now(UTC).strftime("%Y%m")
     for ledger, key in LEDGERS.items():
         cursor = await judge.execute(

@@ -94,7 +94,7 @@ async def scene(
             metrics = Metrics()
             beats = ReadBack("P", {"amount": "1"}, {"blue": blue.url, "green": green.url}) if read_back else None
             controller = Controller(
-                database_url=database_url or url, actor="controller-1", haproxy=RuntimeSocket(process.socket),
+                database=database_url or url, actor="controller-1", haproxy=RuntimeSocket(process.socket),
                 meters={peer.name: ColourMeter(peer.name, peer.url) for peer in (blue, green)}, shared=SharedMeter(),
                 read_back=beats, metrics=metrics, settings=SETTINGS,
             )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from symphony.ingress.problems import REASONS
+from symphony.ingress.reasons import REASONS
 from symphony.trust.refusal import Reason, TrustRefused
 
 TESTS = Path(__file__).parent

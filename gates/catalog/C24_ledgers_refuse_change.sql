@@ -15,6 +15,10 @@ with changing(name, reason) as (values
   ('outbox.payment_outbox_pending', 'hot: the queue'),
   ('outbox.payment_outbox_in_flight', 'hot: the leases'),
   ('outbox.claim_gate', 'hot: the claim cursor'),
+  ('ingress.registry_state', 'one row: the version that caches poll'),
+  ('ingress.revocation_sources', 'state: when each source was last read; what it revoked is in the ledger'),
+  ('ingress.seen_jti', 'hot ring: what was used once; slots that are over are truncated'),
+  ('ingress.replay_horizon', 'one row: which buckets of the ring are closed'),
   ('routing.current', 'the one row that says where traffic goes; every move is a decision in the ledger'),
   ('routing.health_samples', 'hot: pruned; what decided is copied into the decision')
 ), guarded(name, function) as (values

@@ -9,7 +9,7 @@ with contexts(name) as (
 ), roles(name) as (
   select 'symphony_' || c.name || '_owner' from contexts as c
   union all
-  select unnest(array['symphony_ingest', 'symphony_executor', 'symphony_resolver', 'symphony_operator', 'symphony_policy_admin',
+  select unnest(array['symphony_ingest', 'symphony_status_reader', 'symphony_evidence_reader', 'symphony_executor', 'symphony_resolver', 'symphony_operator', 'symphony_policy_admin',
     'symphony_router', 'symphony_sealer', 'symphony_maintainer', 'symphony_auditor'])
 )
 select 'schema ' || c.name, format('belongs to %s', coalesce(pg_get_userbyid(n.nspowner)::text, 'nobody: it is missing'))

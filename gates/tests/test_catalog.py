@@ -132,7 +132,7 @@ def with_logins(looked_at: Looked) -> Iterator[str]:
         ).fetchall()
         for (name,) in names:
             connection.execute(psycopg.sql.SQL("drop role {}").format(psycopg.sql.Identifier(name)))
-    assert len(names) == 9
+    assert len(names) == 11
 
 
 def test_development_logins_are_green_and_a_wrong_one_is_red(with_logins: str) -> None:

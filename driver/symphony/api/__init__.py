@@ -1,9 +1,10 @@
 """The SQL API: the only Python that contains SQL, one function per database function."""
 
-from symphony.api import bench, core, evidence, ingress, ops, outbox, policy, rails, routing
-from symphony.api.connection import Pool, connect, open_pool
+from symphony.api import bench, core, evidence, ingress, ops, outbox, policy, rails, routing, trust
+from symphony.api.connection import Dsn, Pool, connect, open_pool
 
 __all__ = [
+    "Dsn",
     "Pool",
     "bench",
     "connect",
@@ -16,4 +17,5 @@ __all__ = [
     "policy",
     "rails",
     "routing",
+    "trust",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,8 @@ from symphony.errors import DatabaseUnavailable, OutcomeUnknown, from_sqlstate
 
 type Connection = AsyncConnection[TupleRow]
 type Pool = AsyncConnectionPool[Connection]
+type Dsn = str | Callable[[], str]
+"""Where the database is and who we are there; a function gives the login of the moment, or raises."""
 
 
 def _connection_options(
@@ -34,7 +36,7 @@ def _connection_options(
 
 
 async def connect(
-    dsn: str,
+    dsn: Dsn,
     *,
     application_name: str,
     statement_timeout_ms: int = 5_000,
@@ -47,13 +49,13 @@ async def connect(
         transaction_timeout_ms=transaction_timeout_ms,
     )
     try:
-        return await AsyncConnection.connect(dsn, **options)
+        return await AsyncConnection.connect(dsn() if callable(dsn) else dsn, **options)
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"cannot connect to the database: {type(error).__name__}") from error
 
 
 def open_pool(
-    dsn: str,
+    dsn: Dsn,
     *,
     application_name: str,
     min_size: int = 2,

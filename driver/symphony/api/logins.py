@@ -11,6 +11,8 @@ from symphony.operator_error import OperatorError
 
 CAPABILITIES = (
     "symphony_ingest",
+    "symphony_status_reader",
+    "symphony_evidence_reader",
     "symphony_executor",
     "symphony_resolver",
     "symphony_operator",

@@ -1,4 +1,4 @@
-"""wakeups: LISTEN for due work on a dedicated connection (any login; a hint only, never the truth)."""
+"""wakeups: LISTEN for due work or a changed registry on a dedicated connection (any login; a hint, never the truth)."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import psycopg
+from psycopg import sql
 
 from symphony.api.connection import Connection
 from symphony.api.outbox import WAKE_CHANNEL
 from symphony.errors import DatabaseUnavailable
 
 
-async def listen(connection: Connection) -> None:
+async def listen(connection: Connection, *, channel: str = WAKE_CHANNEL) -> None:
     """Subscribe this session (not through a transaction pooler); raises DatabaseUnavailable."""
     try:
-        await connection.execute(f"listen {WAKE_CHANNEL}".encode())
+        await connection.execute(sql.SQL("listen {}").format(sql.Identifier(channel)))
     except psycopg.Error as error:
         raise DatabaseUnavailable(f"cannot listen for wake-ups: {type(error).__name__}") from error
 

@@ -49,12 +49,24 @@ def write_enrolment(enrolment: Enrolment, path: Path) -> None:
         ) from error
 
 
-def take_enrolment(path: Path) -> Enrolment:
-    """Read the file and remove it: it is of no use a second time. Raises OperatorError: ENROLMENT_INVALID."""
+def take_enrolment(path: Path, *, service: str | None = None) -> Enrolment:
+    """Read the file and remove it: it is of no use a second time. One that is for another service is left alone.
+
+    Raises:
+        OperatorError: ENROLMENT_INVALID, ENROLMENT_FOR_ANOTHER.
+    """
     try:
         fields = json.loads(path.read_bytes())
+        enrolment = Enrolment(**{name: str(value) for name, value in fields.items()})
+        if service is not None and enrolment.service != service:
+            raise OperatorError(
+                "ENROLMENT_FOR_ANOTHER",
+                thing=str(path),
+                reason=f"it is an enrolment of {enrolment.service!r}, and this is {service}",
+                next_action=f"symphony bao enrol {service} --out FILE",
+            )
         path.unlink()
-        return Enrolment(**{name: str(value) for name, value in fields.items()})
+        return enrolment
     except (OSError, ValueError, TypeError, AttributeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no enrolment"
         raise OperatorError(

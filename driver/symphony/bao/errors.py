@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from symphony.errors import SymphonyError
+from symphony.errors import DatabaseUnavailable, SymphonyError
 
 
 class BaoUnavailable(SymphonyError):
@@ -27,7 +27,7 @@ class EnrolmentRefused(SymphonyError):
     """The wrapped secret id of a service is of no use: spent, too old, or not the one that was issued."""
 
 
-class LoginLeaseEnded(SymphonyError):
+class LoginLeaseEnded(DatabaseUnavailable):
     """The leased database login is over and there is no other: answer 503 and write nothing."""
 
 

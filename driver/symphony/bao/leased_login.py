@@ -48,12 +48,18 @@ class LeasedLogin:
         self._dsn = ""
         self._ends_at = 0.0
         self._full_s = 0
+        self._confirmed_at = 0.0
         self.generation = 0
 
     @property
     def ends_at(self) -> float:
         """When it ends unless it is renewed, in seconds of the clock; 0 before the first one."""
         return self._ends_at
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since OpenBao last confirmed the login."""
+        return self._clock() - self._confirmed_at
 
     def check(self) -> None:
         """Raise LoginLeaseEnded unless the login still lasts: cheap enough for every request."""
@@ -97,7 +103,7 @@ class LeasedLogin:
             await self._replace()
             return
         seconds = await self._session.renew_login(self._grant.lease_id, seconds=self._full_s)
-        self._ends_at = asked_at + seconds
+        self._ends_at, self._confirmed_at = asked_at + seconds, asked_at
         if seconds < self._full_s:  # cut short by its greatest age: the last renewal it gets
             await self._replace()
 
@@ -112,4 +118,5 @@ class LeasedLogin:
         grant = await self._session.grant_login(self._capability)
         self._dsn = make_conninfo(self._place, user=grant.username, password=grant.password)
         self._grant, self._full_s, self._ends_at = grant, grant.seconds, asked_at + grant.seconds
+        self._confirmed_at = asked_at
         self.generation += 1

@@ -28,22 +28,24 @@ WRAP_TTL_S: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One AppRole and one policy of the same name; `capability` is the database role its logins may become."""
+    """One AppRole and one policy of the same name; each of `capabilities` is a database role for a login of its own."""
 
     name: str
-    capability: str | None
+    capabilities: tuple[str, ...]
 
 
 SERVICES: Final = {
     service.name: service
     for service in (
-        Service("ingress", "symphony_ingest"),
-        Service("worker", "symphony_executor"),
-        Service("maintainer", "symphony_maintainer"),
-        Service("resolver", "symphony_resolver"),
-        Service("sealer", "symphony_sealer"),
-        Service("router", "symphony_router"),
-        Service("registrar", None),  # signs and revokes client certificates; an operator's tool, no daemon
+        Service("ingress", ("symphony_ingest", "symphony_status_reader", "symphony_evidence_reader")),
+        Service("worker", ("symphony_executor",)),
+        Service("maintainer", ("symphony_maintainer",)),
+        Service("resolver", ("symphony_resolver",)),
+        Service("sealer", ("symphony_sealer",)),
+        Service("router", ("symphony_router",)),
+        # An operator's tools, no daemons: who signs certificates needs no database, who registers them no CA.
+        Service("operator", ("symphony_operator",)),
+        Service("registrar", ()),
     )
 }
 

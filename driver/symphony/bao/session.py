@@ -70,6 +70,11 @@ class Session:
             raise
         return session
 
+    @property
+    def address(self) -> str:
+        """Where OpenBao is."""
+        return self._wire.address
+
     async def close(self) -> None:
         """Give the token back, which ends its database logins too; an OpenBao that is away ends them in time itself."""
         try:

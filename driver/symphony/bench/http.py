@@ -1,149 +1,97 @@
-"""`symphony bench http`: single-instruction POSTs through the ingress, beside an HTTP server that does nothing."""
+"""`symphony bench http`: single-instruction POSTs through the ingress, beside a server that does nothing behind TLS."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import multiprocessing
-import os
+import ssl
 import statistics
-import subprocess  # ingress as the separate process that it is in service
-import sys
 import time
-import uuid
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
 
-import aiohttp
 import uvloop
 from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from symphony import api
 from symphony.bench import load
+from symphony.bench.checks import Specimen, microseconds
+from symphony.bench.http_load import PATH, Load, Target, drive
+from symphony.bench.http_stage import BenchStage, bench_stage
+from symphony.client import Credentials, directory
+from symphony.client.proofs import public_jwk
+from symphony.demo.trust import AUDIENCE, Trust
+from symphony.ingress.tls import TlsMaterial, server_context
+from symphony.trust.client_certificate import IssuingAuthority
+from symphony.trust.jwks import keys_of
+from symphony.trust.signature_keys import public_signature_key
 
-_BODY = (
-    '{"instruction_id":"%s","rail":"bench","amount":"125.50","currency":"ZMW","end_to_end_id":"E2E-BENCH","purpose":"SALA",'
-    '"debtor":{"name":"Fictional Trading Company Limited","account":"9988776655443"},'
-    '"creditor":{"name":"Fictional Beneficiary Number One","account":"0001234567890"},'
-    '"remittance":"Invoice 2026/11/000123"}'
-)
-CONNECTIONS = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What the client process saw: answers, seconds, latencies in milliseconds."""
-
-    answered: int
-    refused: int
-    seconds: float
-    latency_ms: list[float]
+CONNECTIONS: Final = load.PARTICIPANTS
+FLOOR_PER_INGRESS_CORE: Final = 1_200
+"""Requests a second and ingress core with everything on: DESIGN section 11."""
+FLOOR_HALF_LOAD_P99_MS: Final = 50
+_WARM_UP_S: Final = 2.0
 
 
-async def _post(url: str, *, seconds: float, rate: float | None) -> Load:
-    """Closed loop over CONNECTIONS connections, or an open loop of `rate` requests a second."""
-    latency: list[float] = []
-    refused = 0
-    started = time.perf_counter()
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS if rate is None else 0)
-    headers = {"Content-Type": "application/json"}
-
-    async with aiohttp.ClientSession(connector=connector) as session:
-
-        async def one(number: int) -> None:
-            nonlocal refused
-            participant = f"ZM-BENCH-{number % load.PARTICIPANTS}"
-            key = str(uuid.uuid4())
-            before = time.perf_counter()
-            async with session.post(
-                url,
-                data=(_BODY % key).encode(),
-                headers=headers | {"Symphony-Participant": participant, "Idempotency-Key": key},
-            ) as answer:
-                await answer.read()
-            latency.append((time.perf_counter() - before) * 1000)
-            refused += answer.status != 202
-
-        async def loop(first: int) -> None:
-            number = first
-            while time.perf_counter() - started < seconds:
-                await one(number)
-                number += 1
-
-        async with asyncio.TaskGroup() as tasks:
-            if rate is None:
-                for first in range(CONNECTIONS):
-                    tasks.create_task(loop(first))
-            else:
-                for number in range(int(rate * seconds)):
-                    tasks.create_task(one(number))
-                    await asyncio.sleep(max(0.0, started + (number + 1) / rate - time.perf_counter()))
-    return Load(answered=len(latency), refused=refused, seconds=time.perf_counter() - started, latency_ms=latency)
+async def prepare(dsn: str) -> None:
+    """A cell and a policy for the bench's participants on a migrated database."""
+    connection = await api.connect(dsn, application_name="bench prepare")
+    async with connection:
+        await api.core.establish_cell(connection, cell_id="bench", epoch=1)
+        checksum = await api.policy.propose(connection, document=load.policy_document(), operator="bench")
+        await api.policy.activate(connection, version=1, checksum=checksum, operator="bench")
 
 
-def _client(url: str, seconds: float, rate: float | None) -> Load:
-    return uvloop.run(_post(url, seconds=seconds, rate=rate))
+def run(dsn: str, *, seconds: float, dev: bool, say: Callable[[str], None]) -> dict[str, Any]:
+    """Measure the limit, saturation and half load on a prepared database; ratios are against the limit of this run.
+
+    Args:
+        dev: the development header over plain HTTP instead of everything on.
+    """
+    said = "development header" if dev else "mTLS, DPoP-bound tokens, signed bodies, leased logins"
+    report: dict[str, Any] = {"connections": CONNECTIONS, "seconds_per_phase": seconds, "authentication": said}
+    with (
+        ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool,
+        bench_stage(dsn, dev=dev, say=say) as stage,
+    ):
+
+        def driven(target: Target, for_s: float, rate: float | None = None) -> Load:
+            return pool.submit(drive, target, for_s, rate, CONNECTIONS).result()
+
+        with _idle(stage) as url:
+            say("limit: the same TLS server and client, nothing behind")
+            report["machine_limit"] = _summary(driven(replace(stage.target, url=url, pid=None), seconds))
+        say("saturation: closed loop")
+        driven(stage.target, _WARM_UP_S)
+        full = driven(stage.target, seconds)
+        report["saturation"] = _summary(full) | _ingress_cpu(full)
+        say("half load: open loop")
+        half = driven(stage.target, seconds, report["saturation"]["requests_per_s"] / 2)
+        report["half_load"] = _summary(half) | _ingress_cpu(half)
+        if not dev:
+            say("each check alone")
+            report["microseconds_per_check"] = microseconds(asyncio.run(_specimen(stage)))
+    report["saturation"]["ratio_to_machine_limit"] = round(
+        report["saturation"]["requests_per_s"] / report["machine_limit"]["requests_per_s"], 3
+    )
+    return report if dev else report | {"floor": _floor(report)}
 
 
-def _idle_server(port_at: Any) -> None:
-    async def serve() -> None:
-        async def answer(request: web.Request) -> web.Response:
-            await request.read()
-            return web.Response(status=202, body=b"x" * 300, content_type="application/json")
-
-        application = web.Application()
-        application.router.add_post("/v1/instructions", answer)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port_at.value = runner.addresses[0][1]
-        await asyncio.sleep(3600)
-
-    uvloop.run(serve())
-
-
-@contextmanager
-def _idle() -> Iterator[str]:
-    """The machine's own limit: the same HTTP server and client with nothing behind."""
-    context = multiprocessing.get_context("spawn")
-    port_at = context.Value("i", 0)
-    process = context.Process(target=_idle_server, args=(port_at,), daemon=True)
-    process.start()
-    try:
-        while port_at.value == 0:
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{port_at.value}/v1/instructions"
-    finally:
-        process.terminate()
-        process.join()
-
-
-@contextmanager
-def _ingress(dsn: str) -> Iterator[tuple[str, int]]:
-    """The real ingress as a process of its own; yields its URL and pid."""
-    argv = [sys.executable, "-m", "symphony.cli", "ingress", "--dev", "--port", "0", "--metrics-port", "0"]
-    environment = os.environ | {"SYMPHONY_DATABASE_URL": dsn}
-    process = subprocess.Popen(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        if process.stdout is None or not (line := process.stdout.readline()):
-            raise RuntimeError("the ingress did not start: run `symphony ingress --dev` to see why")
-        ready = json.loads(line)
-        yield f"http://127.0.0.1:{ready['port']}/v1/instructions", process.pid
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _cpu_seconds(pid: int) -> float:
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _floor(report: dict[str, Any]) -> dict[str, Any]:
+    per_core, p99 = report["saturation"]["requests_per_s_per_ingress_core"], report["half_load"]["p99_ms"]
+    return {
+        "requests_per_s_per_ingress_core": FLOOR_PER_INGRESS_CORE,
+        "half_load_p99_ms": FLOOR_HALF_LOAD_P99_MS,
+        "held": per_core >= FLOOR_PER_INGRESS_CORE and p99 <= FLOOR_HALF_LOAD_P99_MS,
+    }
 
 
 def _summary(seen: Load) -> dict[str, float]:
@@ -153,36 +101,100 @@ def _summary(seen: Load) -> dict[str, float]:
         "refused": seen.refused,
         "p50_ms": round(statistics.median(ordered), 2),
         "p99_ms": round(ordered[int(len(ordered) * 0.99)], 2),
+        "client_cpu_us_per_request": round(seen.client_cpu_seconds / seen.answered * 1e6, 1),
     }
 
 
-async def prepare(dsn: str) -> None:
-    """A policy for the bench's participants on a migrated database."""
-    async with await api.connect(dsn, application_name="bench prepare") as connection:
-        await api.core.establish_cell(connection, cell_id="bench", epoch=1)
-        checksum = await api.policy.propose(connection, document=load.policy_document(), operator="bench")
-        await api.policy.activate(connection, version=1, checksum=checksum, operator="bench")
+def _ingress_cpu(seen: Load) -> dict[str, float]:
+    us = seen.server_cpu_seconds / seen.answered * 1e6
+    return {"ingress_cpu_us_per_request": round(us, 1), "requests_per_s_per_ingress_core": round(1e6 / us, 1)}
 
 
-def run(dsn: str, *, seconds: float, say: Callable[[str], None]) -> dict[str, Any]:
-    """Measure the limit, saturation and half load; ratios are against the limit of this run."""
-    report: dict[str, Any] = {"connections": CONNECTIONS, "seconds_per_phase": seconds, "authentication": "dev header"}
-    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        with _idle() as url:
-            say("limit: the same server and client, nothing behind")
-            report["machine_limit"] = _summary(pool.submit(_client, url, seconds, None).result())
-        with _ingress(dsn) as (url, pid):
-            say("saturation: closed loop")
-            pool.submit(_client, url, 2.0, None).result()
-            cpu = _cpu_seconds(pid)
-            full = pool.submit(_client, url, seconds, None).result()
-            report["saturation"] = _summary(full)
-            ingress_us = (_cpu_seconds(pid) - cpu) / full.answered * 1e6
-            report["saturation"]["ingress_cpu_us_per_request"] = round(ingress_us, 1)
-            report["saturation"]["requests_per_s_per_ingress_core"] = round(1e6 / ingress_us, 1)
-            say("half load: open loop")
-            rate = report["saturation"]["requests_per_s"] / 2
-            report["half_load"] = _summary(pool.submit(_client, url, seconds, rate).result())
-    limit = report["machine_limit"]["requests_per_s"]
-    report["saturation"]["ratio_to_machine_limit"] = round(report["saturation"]["requests_per_s"] / limit, 3)
-    return report
+@dataclass(frozen=True, slots=True)
+class _IdleFiles:
+    """The PEM files of the idle server's TLS; None serves plain HTTP."""
+
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+
+def _idle_server(port_at: Any, files: _IdleFiles | None) -> None:
+    async def answer(request: web.BaseRequest) -> web.Response:
+        await request.read()
+        return web.Response(status=202, body=b"x" * 300, content_type="application/json")
+
+    async def serve() -> None:
+        context = None
+        if files is not None:
+            certificate, key, client_ca = (
+                path.read_bytes() for path in (files.certificate, files.key, files.client_ca)
+            )
+            context = server_context(TlsMaterial(certificate_pem=certificate, key_pem=key, client_ca_pem=client_ca))
+        server = await asyncio.get_running_loop().create_server(web.Server(answer), "127.0.0.1", 0, ssl=context)
+        port_at.value = server.sockets[0].getsockname()[1]
+        await server.serve_forever()
+
+    uvloop.run(serve())
+
+
+@contextmanager
+def _idle(stage: BenchStage) -> Iterator[str]:
+    """The machine's own limit: the same HTTP server, TLS and client, with nothing behind; yields its URL."""
+    context = multiprocessing.get_context("spawn")
+    port_at = context.Value("i", 0)
+    trust = stage.trust
+    files = None if trust is None else _IdleFiles(trust.issuer_certificate, trust.issuer_key, trust.client_ca)
+    process = context.Process(target=_idle_server, args=(port_at, files), daemon=True)
+    process.start()
+    try:
+        while port_at.value == 0:
+            if not process.is_alive():
+                raise RuntimeError("the idle server did not start")
+            time.sleep(0.05)
+        yield f"{'http' if files is None else 'https'}://127.0.0.1:{port_at.value}"
+    finally:
+        process.terminate()
+        process.join()
+
+
+async def _specimen(stage: BenchStage) -> Specimen:
+    """One request of the bench's first client, as the ingress receives it."""
+    trust, path, body = stage.trust, stage.target.credentials[0], b"x" * 400
+    if trust is None:
+        raise ValueError("without trust there is nothing to check")
+    found = directory.read(path)
+    if not isinstance(found.signature_key, EllipticCurvePrivateKey):
+        raise TypeError("the bench's clients sign with P-256")
+    credentials = Credentials.read(path, origin=stage.target.url)
+    try:
+        headers = await credentials.headers("POST", PATH, body, "specimen")
+    finally:
+        await credentials.close()
+    return Specimen(
+        certificate=_der(path / directory.CERTIFICATE),
+        authority=IssuingAuthority(_der(trust.client_ca)),
+        headers=headers,
+        target=PATH,
+        body=body,
+        origin=stage.target.url,
+        issuer=trust.issuer,
+        audience=AUDIENCE,
+        token_keys=keys_of(await asyncio.to_thread(_key_set, trust), max_keys=4),
+        signature_key=public_signature_key(
+            public_jwk(found.signature_key),
+            keyid=found.signature_key_id,
+            client_id=found.client_id,
+        ),
+        now=int(time.time()),
+    )
+
+
+def _key_set(trust: Trust) -> bytes:
+    tls = ssl.create_default_context(cafile=trust.server_ca)
+    with urllib.request.urlopen(trust.jwks_url, context=tls, timeout=10) as answer:  # noqa: S310 - ours, on loopback
+        return bytes(answer.read())
+
+
+def _der(path: Path) -> bytes:
+    return x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)

@@ -16,6 +16,7 @@ from symphony.demo import verdict
 from symphony.demo.processes import DemoFailed, Interrupted, Interruption
 from symphony.demo.script import MINIMUM, PARTICIPANT, RAIL, Script
 from symphony.demo.stage import Services, Stage, work_directory
+from symphony.demo.trials import trials
 from symphony.errors import SymphonyError
 
 _SHOWN: Final = 5
@@ -55,7 +56,9 @@ class _Teller:
 )
 @click.option("--keep", is_flag=True, help="Keep the directory with the data, the files and the logs.")
 def demo(*, count: int, timeout_s: int, keep: bool) -> None:
-    """Show payments travel end to end: PostgreSQL, ingress, worker and a misbehaving rail, all real processes.
+    """Show payments travel end to end: PostgreSQL, OpenBao, ingress, worker and a misbehaving rail, all real processes.
+
+    Nothing is believed unproven: mutual TLS, tokens bound to certificate and key, DPoP, signed bodies, leased logins.
 
     Exit status 0 means that every check held, judged by the rail's own ledger; nothing is left running.
     """
@@ -98,6 +101,7 @@ def forget_other_databases() -> None:
 
 def _play(stage: Stage, teller: _Teller, *, count: int, timeout_s: int) -> int:
     stage.open_database()
+    stage.open_trust()
     script = demo_script.write(stage.directory, count=count, now=datetime.now().astimezone())
     services = stage.open_services(script)
     teller.step("the rail has orders to misbehave; of these payments")
@@ -110,13 +114,14 @@ def _play(stage: Stage, teller: _Teller, *, count: int, timeout_s: int) -> int:
     _tell(stage, script, teller)
     books = asyncio.run(verdict.read_books(stage.urls["symphony_auditor"]))
     ledger = verdict.read_ledger(services.rail_url)
-    teller.step("our evidence beside the rail's own ledger:")
+    attempts = trials(stage, services, instruction_id=script.told)
+    teller.step("our evidence beside the rail's own ledger, and what was tried against the ingress:")
     held = True
     repeated = verdict.Check(
         f"the second sending of {script.count} instructions recorded nothing",
         [] if duplicates == script.count else [f"{duplicates} were recognised"],
     )
-    for check in (*verdict.checks(books, ledger, script), repeated):
+    for check in (*verdict.checks(books, ledger, script), repeated, *attempts):
         held = held and not check.wrong
         teller.plain(f"{'no ' if check.wrong else 'yes'}  {check.said}")
         for wrong in check.wrong[:_SHOWN]:
@@ -131,7 +136,8 @@ def _play(stage: Stage, teller: _Teller, *, count: int, timeout_s: int) -> int:
 
 def _submit(stage: Stage, services: Services, script: Script, teller: _Teller) -> list[dict[str, Any]]:
     """Send both files, then the first one again; return the three reports."""
-    common = ("--url", services.ingress_url, "--participant", PARTICIPANT, "--json")
+    credentials = str(stage.senders["bank-a"].path)
+    common = ("--url", services.ingress_url, "--credentials", credentials, "--json")
     jsonl = ("submit", str(script.jsonl), *common)
     pain001 = (
         "submit", str(script.pain001), "--rail", RAIL, "--participants", str(script.participants), *common,

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, Final
 
 from symphony.errors import SymphonyError
@@ -198,9 +198,17 @@ class Children:
         self._interruption = interruption
         self._children: list[Child] = []
 
-    def start(self, name: str, *arguments: str, database_url: str | None = None) -> Child:
+    def start(
+        self,
+        name: str,
+        *arguments: str,
+        database_url: str | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> Child:
         """Start `symphony ARGUMENTS`; its login travels in the environment, not on the command line."""
-        environment = {} if database_url is None else {"SYMPHONY_DATABASE_URL": database_url}
+        environment = (
+            {**environment} if database_url is None else {**environment, "SYMPHONY_DATABASE_URL": database_url}
+        )
         with self._interruption.held():
             child = Child(name, arguments, directory=self._directory, environment=environment)
             self._children.append(child)

@@ -10,12 +10,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import symphony
 from symphony.api import connect, ops
 from symphony.demo.processes import Child, Children, DemoFailed, Guard, Interruption
 from symphony.demo.script import RAIL, Script
+from symphony.demo.trust import Sender, Trust
 from symphony.operator_error import OperatorError
 from symphony.postgres import Server
 from symphony.postgres_binaries import service_account
@@ -29,6 +30,8 @@ _READY_S: Final = 30.0
 _POLL_S: Final = 0.1
 _CALL_TIMEOUT_MS: Final = 1_500
 _LEASE_MS: Final = 8_000
+CLIENTS: Final = {"bank-a": "ZM-BANK-A", "bank-b": "ZM-BANK-B", "momo-c": "ZM-MOMO-C"}
+"""Who is enrolled: client and participant."""
 
 type Say = Callable[[str], None]
 
@@ -72,12 +75,18 @@ class Stage:
     Args:
         directory: the work directory.
         say: prints one step.
+
+    Attributes:
+        urls: logins of people, by capability; services borrow theirs.
+        senders: enrolled clients by id.
     """
 
     def __init__(self, directory: Path, *, interruption: Interruption, say: Say) -> None:
         self.directory = directory
         self.children = Children(directory, interruption)
+        self.trust = Trust(directory, self.children, operator=_OPERATOR)
         self.urls: dict[str, str] = {}
+        self.senders: dict[str, Sender] = {}
         self._interruption = interruption
         self._say = say
         self._guard: Guard | None = None
@@ -104,29 +113,55 @@ class Stage:
             said = self.children.run(name, *arguments, database_url=self.urls["symphony_policy_admin"])
             self._say(_last_line(said))
 
+    def open_trust(self) -> None:
+        """Start OpenBao and the token issuer, enrol the clients, and have the database ask for proof."""
+        process = self.trust.open_bao(self._server.url())
+        self._say(f"OpenBao 2.7 started: process {process}; it issues certificates and lends database logins")
+        asyncio.run(self._open_trust())
+        self._say(
+            f"token issuer started; {len(self.senders)} clients enrolled, each with a certificate of OpenBao's, a DPoP"
+            " key and a signing key"
+        )
+
+    async def _open_trust(self) -> None:
+        await self.trust.open_issuer()
+        operator_url = self.urls["symphony_operator"]
+        for sender in await self.trust.register(CLIENTS, operator_url=operator_url):
+            self.senders[sender.client_id] = sender
+        await self.trust.require_proof(operator_url=operator_url)
+
     def open_services(self, script: Script) -> Services:
-        """Start the rail, the ingress, the worker and the maintenance loop, each with its own login."""
-        start = self.children.start
-        rail = start(
+        """Start the rail, maintenance, the ingress and the worker, each on logins that OpenBao lends it."""
+        rail = self.children.start(
             "rail-sandbox", "rail-sandbox", "--port", "0", "--ledger", str(self.directory / "rail.db"),
             "--faults", str(script.faults),
         )  # fmt: skip
-        maintenance = start("maintain", "maintain", database_url=self.urls["symphony_maintainer"])
-        ingress = start(
-            "ingress", "ingress", "--dev", "--port", "0", "--metrics-port", "0",
-            database_url=self.urls["symphony_ingest"],
-        )  # fmt: skip
         rail_url = f"http://127.0.0.1:{rail.wait_ready(seconds=_READY_S)['port']}"
-        worker = start(
-            "worker", "worker", "--rail", f"{RAIL}={rail_url}", "--call-timeout-ms", str(_CALL_TIMEOUT_MS),
-            "--lease-ms", str(_LEASE_MS), database_url=self.urls["symphony_executor"],
+        place = self._server.url()
+        maintenance = self.trust.serve("maintain", "maintainer", place)
+        worker = self.trust.serve(
+            "worker", "worker", place, "--rail", f"{RAIL}={rail_url}", "--call-timeout-ms", str(_CALL_TIMEOUT_MS),
+            "--lease-ms", str(_LEASE_MS),
         )  # fmt: skip
-        ready: dict[str, dict[str, Any]] = {
-            child.name: child.wait_ready(seconds=_READY_S) for child in (ingress, worker, maintenance)
-        }
+        maintenance.wait_ready(seconds=_READY_S)
+        asyncio.run(self.trust.wait_revocations_known(operator_url=self.urls["symphony_operator"], seconds=_READY_S))
+        port = free_port()
+        url = f"https://127.0.0.1:{port}"
+        ingress = self.trust.serve(
+            "ingress", "ingress", place, "--port", str(port), *self.trust.ingress_options(origin=url)
+        )
+        for child in (ingress, worker):
+            child.wait_ready(seconds=_READY_S)
         services = [rail, ingress, worker, maintenance]
         self._say("started: " + ", ".join(f"{child.name} (process {child.pid})" for child in services))
-        return Services(services, rail_url, f"http://127.0.0.1:{ready['ingress']['port']}")
+        return Services(services, rail_url, url)
+
+    def revoke(self, certificate_sha256: str) -> None:
+        """End a client certificate, as an operator does it."""
+        self.children.run(
+            "revoke", "cert", "revoke", "--sha256", certificate_sha256, "--operator", _OPERATOR,
+            "--reason", "the key was lost", database_url=self.urls["symphony_operator"],
+        )  # fmt: skip
 
     def wait_until_ended(self, services: Services, *, seconds: float) -> None:
         """Wait until nothing is queued or in flight; raises DemoFailed."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from aiohttp.web import Response
@@ -61,6 +63,18 @@ def status_document(status: Status) -> dict[str, object]:
     }
 
 
+def evidence_document(instruction_id: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    """The body of GET /v1/instructions/{instruction_id}/evidence: hashes, ids and codes, no personal data."""
+    return {
+        "instruction_id": instruction_id,
+        "entries": [
+            {name: entry[name] for name in ("happened_at", "step_no", "kind", "state", "attempt_no", "facts")}
+            | {"happened_at": rfc3339(datetime.fromisoformat(entry["happened_at"]))}
+            for entry in entries
+        ],
+    }
+
+
 def response(
     status: int,
     body: bytes,
@@ -68,9 +82,9 @@ def response(
     correlation_id: UUID,
     media: str = JSON,
     retry_after_s: int | None = None,
-    extra: tuple[str, str] | None = None,
+    extra: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """An HTTP response; `extra` is one more header."""
+    """An HTTP response; `extra` are more headers."""
     headers = CIMultiDict(
         {
             "Content-Type": media,
@@ -81,6 +95,6 @@ def response(
     )
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
-    if extra is not None:
-        headers[extra[0]] = extra[1]
+    for name, value in extra:
+        headers[name] = value
     return Response(status=status, body=body, headers=headers)

@@ -1,4 +1,4 @@
-"""The HTTP application: four resources, the order of checks of DESIGN section 8, and every answer."""
+"""The HTTP application: its resources, the order of checks of DESIGN section 8, and every answer."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from urllib.parse import unquote
 import structlog
 from aiohttp.web import BaseRequest, Response
 
-from symphony.api.ingress import Decision, Item
+from symphony.api.ingress import Decision, Item, Read
+from symphony.bao.errors import LoginLeaseEnded
 from symphony.errors import DatabaseUnavailable, OutcomeUnknown, RetryLater
 from symphony.ingress import answers, openapi
-from symphony.ingress.batch import answer_batch
+from symphony.ingress.batch import answer_batch, entries_of
 from symphony.ingress.batcher import Overloaded, Unrecordable
 from symphony.ingress.breaker import Breaker, BreakerOpen
-from symphony.ingress.buckets import TokenBuckets
 from symphony.ingress.framing import check_head, check_media, read_body
-from symphony.ingress.identity import Identifier, Identity
+from symphony.ingress.identity import Identifier
 from symphony.ingress.lanes import Lanes
-from symphony.ingress.problems import REGISTERED, Problem, Refusal
+from symphony.ingress.problems import Problem, Refusal, challenge
 from symphony.ingress.recorder import Recorder
+from symphony.ingress.rejections import Rejections
 from symphony.ingress.settings import IngressSettings
-from symphony.ingress.visit import Visit, claimed_id, without_fields
+from symphony.ingress.visit import Visit, claimed_id
 from symphony.instruction import IDENTIFIER, InvalidInput, parse_instruction, read_json
 from symphony.metrics import Metrics
+from symphony.trust.access_token import Capability
 
 ONE = "/v1/instructions"
 BATCH = "/v1/instructions/batch"
 OPENAPI = "/v1/openapi.json"
+EVIDENCE = "/evidence"
 _HALT_RETRY_S = 30
 _SHED_CAUSES = {
     "BREAKER_OPEN": "breaker",
@@ -39,6 +42,9 @@ _SHED_CAUSES = {
     "OUTCOME_UNKNOWN": "outcome_unknown",
     "TOO_MANY_REFUSALS": "refusals",
     "BODY_TIMEOUT": "body_timeout",
+    "RATE_LIMITED": "rate",
+    "REGISTRY_STALE": "registry",
+    "TRUST_LEASE_ENDED": "lease",
 }
 
 
@@ -53,6 +59,7 @@ class Ingress:
         lanes: Lanes,
         breaker: Breaker,
         recorder: Recorder,
+        rejections: Rejections,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
@@ -60,15 +67,10 @@ class Ingress:
         self._lanes = lanes
         self._breaker = breaker
         self._recorder = recorder
+        self._rejections = rejections
         self._metrics = metrics
         self._log = structlog.get_logger()
         self._body_timeout_s = settings.body_timeout_ms / 1000
-        self._attestations = TokenBuckets(
-            rate_per_s=settings.reject_attestations_per_s, burst=settings.reject_attestations_burst
-        )
-        self._refusals = TokenBuckets(
-            rate_per_s=settings.refused_decisions_per_s, burst=settings.refused_decisions_burst
-        )
         self._openapi = openapi.document_bytes()
         self.in_flight = 0
         self.stopping = False
@@ -83,12 +85,11 @@ class Ingress:
                 raise Refusal("STOPPING", close=True)
             if self.in_flight > self._settings.max_in_flight_requests:
                 raise Refusal("OVERLOADED")
+            self._identifier.admit(request, visit)
             if request.raw_path == OPENAPI:  # needs no database, so no breaker
                 return self._describe(request, visit)
             probe = self._breaker.enter()
-            if request.method == "POST":
-                return await self._post(request, visit)
-            return await self._get(request, visit)
+            return await self._serve(request, visit)
         except Exception as error:
             return self._refused(self._as_refusal(error, visit), visit)
         finally:
@@ -101,50 +102,79 @@ class Ingress:
             raise Refusal("METHOD_NOT_ALLOWED", allow="GET")
         return answers.response(200, self._openapi, correlation_id=visit.correlation_id)
 
-    async def _get(self, request: BaseRequest, visit: Visit) -> Response:
-        check_head(request)
-        path = request.raw_path
-        if request.method != "GET" or not path.startswith(ONE + "/"):
-            raise _no_such(path)
-        identity = visit.identified(await self._identifier.identify(request))
-        instruction_id = unquote(path[len(ONE) + 1 :])
-        status = None
-        if IDENTIFIER.matches(instruction_id):
-            status = await self._recorder.status(participant_id=identity.participant_id, instruction_id=instruction_id)
-        if status is None:
-            raise Refusal("INSTRUCTION_UNKNOWN")
-        body = answers.encode(answers.status_document(status))
-        return answers.response(200, body, correlation_id=visit.correlation_id)
-
-    async def _post(self, request: BaseRequest, visit: Visit) -> Response:
-        document: object = None
+    async def _serve(self, request: BaseRequest, visit: Visit) -> Response:
         try:
             check_head(request)
-            is_batch = request.raw_path == BATCH
-            if not is_batch and request.raw_path != ONE:
-                raise _no_such(request.raw_path)
-            identity = visit.identified(await self._identifier.identify(request))
-            key, body = await self._read(request, visit, identity, is_batch)
-            document = _checked(read_json, body)
-            if is_batch:
-                results = await answer_batch(
-                    document, key=key, visit=visit, record=self._record_one, reject=self._reject
-                )
-                return answers.response(200, results, correlation_id=visit.correlation_id)
-            instruction = _checked(parse_instruction, document)
+            path = request.raw_path
+            if request.method == "POST" and path in (ONE, BATCH):
+                await self._identifier.identify(request, visit)
+                return await self._record(request, visit)
+            if request.method == "GET" and path.startswith(ONE + "/"):
+                await self._identifier.identify(request, visit)
+                return await self._read(request, visit)
+            raise _no_such(path)
         except Refusal as refusal:
-            if refusal.reason_code in REGISTERED:
-                problem = await self._reject(refusal, visit, claimed_id(document), visit.idempotency_key)
-                return self._problem(problem, refusal)
-            raise
-        decision = await self._record_one(visit.item(instruction, idempotency_key=key))
-        return self._decided(instruction.instruction_id, decision, visit)
+            if not self._rejections.is_attested(refusal.reason_code):
+                raise
+            problem = await self._rejections.reject(refusal, visit, visit.claimed_id, visit.idempotency_key)
+            if problem.attestation_id is None and self._rejections.counts:
+                raise Refusal("REFUSALS_UNRECORDED", retry_after_s=1, close=True) from refusal
+            self._shed(refusal)
+            return self._problem(problem, refusal)
 
-    async def _read(self, request: BaseRequest, visit: Visit, identity: Identity, is_batch: bool) -> tuple[str, bytes]:
-        """The idempotency key and the body; the body first, so that every refusal attests its hash."""
-        wait_s = self._refusals.wait_s(identity.participant_id)
+    async def _read(self, request: BaseRequest, visit: Visit) -> Response:
+        """The state of an instruction, or what is recorded about it; the database attests either."""
+        self._identifier.check_body(request, b"", visit)
+        path = request.raw_path[len(ONE) + 1 :]
+        evidence = path.endswith(EVIDENCE)
+        instruction_id = unquote(path.removesuffix(EVIDENCE))
+        self._identifier.authorize(visit, Capability.READ_EVIDENCE if evidence else Capability.READ_OWN_STATUS)
+        self._wait_after_refusals(visit)
+        if not IDENTIFIER.matches(instruction_id):
+            raise Refusal("INSTRUCTION_UNKNOWN")
+        item = visit.read(instruction_id)
+        document: dict[str, object] | None
+        if evidence:
+            decision, entries = await self._recorder.read_evidence(item)
+            document = None if entries is None else answers.evidence_document(instruction_id, entries)
+        else:
+            decision, status = await self._recorder.read_status(item)
+            document = None if status is None else answers.status_document(status)
+        if document is None:
+            self._rejections.decided(item, decision)
+            return self._declined(decision, visit)
+        return answers.response(200, answers.encode(document), correlation_id=visit.correlation_id)
+
+    async def _record(self, request: BaseRequest, visit: Visit) -> Response:
+        is_batch = request.raw_path == BATCH
+        self._wait_after_refusals(visit)
+        key, body = await self._body(request, visit, is_batch)
+        self._identifier.check_body(request, body, visit)
+        document = _checked(read_json, body)
+        if is_batch:
+            entries = entries_of(document)
+            self._identifier.authorize(visit, Capability.SUBMIT)
+            results = await answer_batch(
+                entries, key=key, visit=visit, record=self._record_one, reject=self._rejections.reject
+            )
+            return answers.response(200, results, correlation_id=visit.correlation_id)
+        visit.claimed_id = claimed_id(document)
+        instruction = _checked(parse_instruction, document)
+        self._identifier.authorize(visit, Capability.SUBMIT)
+        decision = await self._record_one(visit.item(instruction, idempotency_key=key))
+        if decision.decision == "REJECT":
+            return self._declined(decision, visit)
+        answer = answers.encode(answers.accepted_document(instruction.instruction_id, decision))
+        replayed = [("Idempotency-Replayed", "true")] if decision.decision == "REPLAY" else ()
+        return answers.response(202, answer, correlation_id=visit.correlation_id, extra=replayed)
+
+    def _wait_after_refusals(self, visit: Visit) -> None:
+        wait_s = self._rejections.wait_s(visit)
         if wait_s > 0:
             raise Refusal("TOO_MANY_REFUSALS", retry_after_s=math.ceil(wait_s))
+
+    async def _body(self, request: BaseRequest, visit: Visit, is_batch: bool) -> tuple[str, bytes]:
+        """The idempotency key and the body; the body first, so that every refusal attests its hash."""
         settings = self._settings
         max_bytes = settings.max_batch_body_bytes if is_batch else settings.max_body_bytes
         body = await read_body(request, max_bytes=max_bytes, timeout_s=self._body_timeout_s)
@@ -163,55 +193,22 @@ class Ingress:
             decision = await self._lanes.submit(item)
         except Unrecordable as error:
             self._log.error("item unrecordable", correlation_id=item.correlation_id, exc_info=error)
-            return await self._attest_unrecordable(item)
-        if decision.decision == "REJECT" and item.participant_id is not None:
-            self._refusals.charge(item.participant_id)
-            self._log_refusal(item, decision.reason_code)
+            return await self._rejections.unrecordable(item)
+        if decision.decision == "REJECT":
+            self._rejections.decided(item, decision)
         return decision
 
-    async def _attest_unrecordable(self, item: Item) -> Decision:
-        """Attest, without its fields, an item that the database cannot store; the client gets a 500."""
-        return await self._lanes.submit(without_fields(item, reject_reason="ITEM_UNRECORDABLE"))
-
-    async def _reject(
-        self, refusal: Refusal, visit: Visit, instruction_id: str | None, idempotency_key: str | None
-    ) -> Problem:
-        """Attest a refusal decided here; when the participant's refusals are a flood, only count it."""
-        attestation_id = None
-        item = visit.rejected(refusal.reason_code, instruction_id=instruction_id, idempotency_key=idempotency_key)
-        if self._attestations.take(visit.participant_id or "-"):
-            attestation_id = (await self._lanes.submit(item)).attestation_id
-            self._log_refusal(item, refusal.reason_code)
-        else:
-            self._metrics.ingress_shed_total.labels("reject_flood").inc()
-        return Problem(
-            reason_code=refusal.reason_code,
-            correlation_id=visit.correlation_id,
-            detail=refusal.detail,
-            pointer=refusal.pointer,
-            attestation_id=attestation_id,
+    def _declined(self, decision: Decision | Read, visit: Visit) -> Response:
+        """The answer to what the database refused."""
+        reason = decision.reason_code or "UNREGISTERED_REASON"
+        retry_after_s = self._breaker.retry_after_s(minimum_s=_HALT_RETRY_S) if reason.startswith("HALTED_") else None
+        problem = Problem(
+            reason_code=reason, correlation_id=visit.correlation_id, attestation_id=decision.attestation_id
         )
-
-    def _decided(self, instruction_id: str, decision: Decision, visit: Visit) -> Response:
-        if decision.decision == "REJECT":
-            reason = decision.reason_code or "UNREGISTERED_REASON"
-            retry_after_s = self._breaker.retry_after_s(minimum_s=_HALT_RETRY_S)
-            return self._problem(
-                Problem(
-                    reason_code=reason,
-                    correlation_id=visit.correlation_id,
-                    attestation_id=decision.attestation_id,
-                ),
-                Refusal(reason, retry_after_s=retry_after_s if reason.startswith("HALTED_") else None),
-            )
-        body = answers.encode(answers.accepted_document(instruction_id, decision))
-        replayed = ("Idempotency-Replayed", "true") if decision.decision == "REPLAY" else None
-        return answers.response(202, body, correlation_id=visit.correlation_id, extra=replayed)
+        return self._problem(problem, Refusal(reason, retry_after_s=retry_after_s))
 
     def _refused(self, refusal: Refusal, visit: Visit) -> Response:
-        cause = _SHED_CAUSES.get(refusal.reason_code)
-        if cause is not None:
-            self._metrics.ingress_shed_total.labels(cause).inc()
+        self._shed(refusal)
         problem = Problem(
             reason_code=refusal.reason_code,
             correlation_id=visit.correlation_id,
@@ -220,22 +217,27 @@ class Ingress:
         )
         return self._problem(problem, refusal)
 
+    def _shed(self, refusal: Refusal) -> None:
+        cause = _SHED_CAUSES.get(refusal.reason_code)
+        if cause is not None:
+            self._metrics.ingress_shed_total.labels(cause).inc()
+
     def _problem(self, problem: Problem, refusal: Refusal) -> Response:
         retry_after_s = refusal.retry_after_s
         if retry_after_s is None and problem.status == 503:
             retry_after_s = self._breaker.retry_after_s()
-        extra = None
-        if refusal.allow is not None:
-            extra = ("Allow", refusal.allow)
-        elif problem.status == 401:
-            extra = ("WWW-Authenticate", "Symphony-Participant")
+        given = {
+            "Allow": refusal.allow,
+            "WWW-Authenticate": challenge(problem.reason_code),
+            "DPoP-Nonce": refusal.nonce,
+        }
         response = answers.response(
             problem.status,
             problem.body(),
             correlation_id=problem.correlation_id,
             media=answers.PROBLEM_JSON,
             retry_after_s=retry_after_s,
-            extra=extra,
+            extra=[(name, value) for name, value in given.items() if value is not None],
         )
         if refusal.close:
             response.force_close()
@@ -249,6 +251,8 @@ class Ingress:
             return Refusal("BREAKER_OPEN", retry_after_s=error.retry_after_s)
         if isinstance(error, Overloaded):
             return Refusal("STOPPING" if self._lanes.closing else "OVERLOADED")
+        if isinstance(error, LoginLeaseEnded):
+            return Refusal("TRUST_LEASE_ENDED")
         if isinstance(error, OutcomeUnknown):
             return Refusal("OUTCOME_UNKNOWN")
         if isinstance(error, DatabaseUnavailable | RetryLater):
@@ -256,14 +260,6 @@ class Ingress:
         reason = "ITEM_UNRECORDABLE" if isinstance(error, Unrecordable) else "INTERNAL_ERROR"
         self._log.error("request failed", reason_code=reason, correlation_id=visit.correlation_id, exc_info=error)
         return Refusal(reason)
-
-    def _log_refusal(self, item: Item, reason_code: str | None) -> None:
-        self._log.info(
-            "instruction refused",
-            reason_code=reason_code,
-            participant_id=item.participant_id,
-            correlation_id=item.correlation_id,
-        )
 
 
 def _no_such(path: str) -> Refusal:

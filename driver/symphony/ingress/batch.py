@@ -25,21 +25,19 @@ class Reject(Protocol):
 
 
 async def answer_batch(
-    document: object,
+    entries: list[object],
     *,
     key: str,
     visit: Visit,
     record: Callable[[Item], Awaitable[Decision]],
     reject: Reject,
 ) -> bytes:
-    """Record every instruction of the document and return the 200 body.
+    """Record every instruction and return the 200 body.
 
     Raises:
-        Refusal: the document as a whole has not the form {"instructions": [1 to 500 objects]}.
         DatabaseUnavailable, OutcomeUnknown, Overloaded: an item has no decision; the request as a whole is to
             be repeated under the same keys.
     """
-    entries = _entries(document)
     tasks: list[asyncio.Task[dict[str, object]]] = []
     for number, entry in enumerate(entries):
         if number and number % _YIELD_EVERY == 0:
@@ -52,7 +50,8 @@ async def answer_batch(
     return answers.encode({"results": results})
 
 
-def _entries(document: object) -> list[object]:
+def entries_of(document: object) -> list[object]:
+    """The instructions of a document; raises Refusal when it is not {"instructions": [1 to 500 objects]}."""
     if not isinstance(document, dict) or set(document) != {"instructions"}:
         raise Refusal("SCHEMA_INVALID", detail='the body must be {"instructions": [...]}', pointer="")
     entries = document["instructions"]

@@ -6,30 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from symphony.ingress.problems import REASONS, reason_for
+from symphony.ingress.openapi_schemas import IDENTIFIED, ref, schemas
+from symphony.ingress.reasons import CONNECTION, REASONS
 from symphony.ingress.settings import MAX_BATCH_ITEMS
-from symphony.instruction import IDENTIFIER, PARTICIPANT
-from symphony.instruction_schema import instruction_json_schema
-
-_STATES = (
-    "PENDING",
-    "AWAITING_PROXY_RESOLUTION",
-    "DISPATCHING",
-    "RETRYABLE",
-    "UNCERTAIN",
-    "DISPATCHED",
-    "FAILED",
-    "VOIDED",
-    "PENDING_MANUAL",
-)
-_UUID = {"type": "string", "format": "uuid"}
-_TIME = {
-    "type": "string",
-    "format": "date-time",
-    "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
-}
-_ID = {"type": "string", "pattern": f"^{IDENTIFIER.pattern}$"}
-_TEXT_OR_NULL = {"type": ["string", "null"]}
+from symphony.instruction import PARTICIPANT
 
 
 def document() -> dict[str, Any]:
@@ -43,23 +23,21 @@ def document() -> dict[str, Any]:
             "description": "A 202 answer means: durably recorded, execution follows. The same key with the"
             " same content gets the same answer for ever. After a 503 or no answer, repeat with that key.",
         },
-        "security": [{"developmentParticipant": []}],
+        "security": [
+            {"mutualTLS": [], "dpop": []},
+            {"mutualTLS": [], "bearer": []},
+            {"developmentParticipant": []},
+        ],
         "paths": {
             "/v1/instructions": {"post": _post_one()},
             "/v1/instructions/batch": {"post": _post_batch()},
             "/v1/instructions/{instruction_id}": {"get": _get_one()},
+            "/v1/instructions/{instruction_id}/evidence": {"get": _get_evidence()},
             "/v1/openapi.json": {"get": _get_document()},
         },
         "components": {
-            "schemas": _schemas(),
-            "securitySchemes": {
-                "developmentParticipant": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "Symphony-Participant",
-                    "description": f"Development only, on loopback: {PARTICIPANT.says}.",
-                }
-            },
+            "schemas": schemas(),
+            "securitySchemes": _security(),
         },
     }
 
@@ -74,22 +52,20 @@ def document_bytes() -> bytes:
     return json.dumps(document(), separators=(",", ":")).encode()
 
 
-def _ref(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
-
-
 def _json(description: str, schema: str, **more: Any) -> dict[str, Any]:
-    return {"description": description, **more, "content": {"application/json": {"schema": _ref(schema)}}}
+    return {"description": description, **more, "content": {"application/json": {"schema": ref(schema)}}}
 
 
 def _problems(*statuses: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for status in statuses:
-        codes = sorted(code for code in REASONS if reason_for(code).status == status)
+        codes = sorted(code for code, reason in REASONS.items() if reason.status == status and code not in CONNECTION)
         answer: dict[str, Any] = {
             "description": "Reason codes: " + ", ".join(codes) + ".",
-            "content": {"application/problem+json": {"schema": _ref("Problem")}},
+            "content": {"application/problem+json": {"schema": ref("Problem")}},
         }
+        if status == 401:
+            answer["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
         if status in {429, 503}:
             answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
         found[str(status)] = answer
@@ -101,8 +77,46 @@ def _key_header() -> dict[str, Any]:
         "name": "Idempotency-Key",
         "in": "header",
         "required": True,
-        "schema": _ID,
+        "schema": IDENTIFIED,
         "description": "One per instruction, for ever; one per batch, whose items' keys are derived from it.",
+    }
+
+
+def _proofs(*, signed: bool) -> list[dict[str, Any]]:
+    """The fields that prove a request, besides its certificate and its token; none of them in development."""
+    needed = "Required unless the service's rule lets requests be unsigned" if signed else "Optional here"
+    fields = {
+        "DPoP": "RFC 9449: one proof for this request; required with a token bound to a DPoP key.",
+        "Content-Digest": f"RFC 9530: sha-256 or sha-512 of the body as sent. {needed}.",
+        "Signature-Input": "RFC 9421: covers @method, @target-uri, authorization, and content-digest, dpop and"
+        f" idempotency-key where they are sent; created, keyid, tag fapi-2-request. {needed}.",
+        "Signature": f"RFC 9421: by a key registered for the client. {needed}.",
+    }
+    return [
+        {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": description}
+        for name, description in fields.items()
+    ]
+
+
+def _security() -> dict[str, Any]:
+    return {
+        "mutualTLS": {"type": "mutualTLS", "description": "TLS 1.3 with the registered client certificate."},
+        "dpop": {
+            "type": "http",
+            "scheme": "DPoP",
+            "description": "RFC 9449. Scopes: payment:submit, payment:status, evidence:read.",
+        },
+        "bearer": {
+            "type": "http",
+            "scheme": "Bearer",
+            "bearerFormat": "at+jwt, bound to the client certificate (RFC 8705), for one request",
+        },
+        "developmentParticipant": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Symphony-Participant",
+            "description": f"Development only, on loopback: {PARTICIPANT.says}.",
+        },
     }
 
 
@@ -111,10 +125,10 @@ def _post_one() -> dict[str, Any]:
     return {
         "operationId": "recordInstruction",
         "summary": "Record one instruction.",
-        "parameters": [_key_header()],
+        "parameters": [_key_header(), *_proofs(signed=True)],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": _ref("Instruction")}},
+            "content": {"application/json": {"schema": ref("Instruction")}},
         },
         "responses": {
             "202": _json("Durably recorded.", "Accepted", headers=replayed),
@@ -127,14 +141,14 @@ def _post_batch() -> dict[str, Any]:
     return {
         "operationId": "recordInstructions",
         "summary": f"Record up to {MAX_BATCH_ITEMS} instructions, each judged alone.",
-        "parameters": [_key_header()],
+        "parameters": [_key_header(), *_proofs(signed=True)],
         "requestBody": {
             "required": True,
-            "content": {"application/json": {"schema": _ref("Batch")}},
+            "content": {"application/json": {"schema": ref("Batch")}},
         },
         "responses": {
             "200": _json("One result per instruction, in order.", "BatchResults"),
-            **_problems(400, 401, 408, 413, 415, 417, 422, 429, 500, 503),
+            **_problems(400, 401, 403, 408, 413, 415, 417, 422, 429, 500, 503),
         },
     }
 
@@ -144,13 +158,34 @@ def _get_one() -> dict[str, Any]:
         "operationId": "getInstruction",
         "summary": "The state of one of the participant's own instructions.",
         "parameters": [
-            {"name": "instruction_id", "in": "path", "required": True, "schema": _ID},
+            _instruction_id(),
+            *_proofs(signed=False),
         ],
         "responses": {
             "200": _json("The state.", "Status"),
-            **_problems(400, 401, 404, 500, 503),
+            **_problems(400, 401, 403, 404, 429, 500, 503),
         },
     }
+
+
+def _get_evidence() -> dict[str, Any]:
+    return {
+        "operationId": "getEvidence",
+        "summary": "What is recorded about one of the participant's own instructions.",
+        "description": "An instruction id that itself ends in /evidence is sent with that slash as %2F.",
+        "parameters": [
+            _instruction_id(),
+            *_proofs(signed=False),
+        ],
+        "responses": {
+            "200": _json("Every step, in order.", "Evidence"),
+            **_problems(400, 401, 403, 404, 429, 500, 503),
+        },
+    }
+
+
+def _instruction_id() -> dict[str, Any]:
+    return {"name": "instruction_id", "in": "path", "required": True, "schema": IDENTIFIED}
 
 
 def _get_document() -> dict[str, Any]:
@@ -159,77 +194,6 @@ def _get_document() -> dict[str, Any]:
         "summary": "This document.",
         "security": [],
         "responses": {"200": {"description": "This document.", "content": {"application/json": {}}}},
-    }
-
-
-def _object(properties: dict[str, Any], *, optional: frozenset[str] = frozenset()) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": [name for name in properties if name not in optional],
-        "properties": properties,
-    }
-
-
-def _schemas() -> dict[str, Any]:
-    instruction = instruction_json_schema()
-    instruction.pop("$schema", None)
-    item = {**instruction, "properties": {**instruction["properties"], "idempotency_key": _ID}}
-    accepted = _accepted()
-    result = {"status": {"const": 202}, **accepted, "idempotency_replayed": {"const": True}}
-    return {
-        "Instruction": instruction,
-        "Batch": _object(
-            {"instructions": {"type": "array", "minItems": 1, "maxItems": MAX_BATCH_ITEMS, "items": item}}
-        ),
-        "Accepted": _object(accepted),
-        "BatchResult": {"oneOf": [_object(result, optional=frozenset({"idempotency_replayed"})), _ref("Problem")]},
-        "BatchResults": _object({"results": {"type": "array", "items": _ref("BatchResult")}}),
-        "Status": _object(_status()),
-        "Problem": _object(_problem(), optional=frozenset({"pointer", "attestation_id"})),
-    }
-
-
-def _accepted() -> dict[str, Any]:
-    return {
-        "instruction_id": _ID,
-        "outbox_id": _UUID,
-        "sequence_id": {"type": "integer", "minimum": 1},
-        "state": {"enum": ["PENDING", "AWAITING_PROXY_RESOLUTION"]},
-        "received_at": _TIME,
-        "policy_version": {"type": "integer", "minimum": 1},
-        "attestation_id": _UUID,
-        "receipt_hash": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-    }
-
-
-def _status() -> dict[str, Any]:
-    return {
-        "instruction_id": _ID,
-        "outbox_id": _UUID,
-        "sequence_id": {"type": "integer", "minimum": 1},
-        "state": {"enum": list(_STATES)},
-        "rail": {"type": "string"},
-        "amount": {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"},
-        "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
-        "attempts": {"type": "integer", "minimum": 0},
-        "rail_reference": _TEXT_OR_NULL,
-        "reason_code": _TEXT_OR_NULL,
-        "received_at": _TIME,
-        "updated_at": _TIME,
-    }
-
-
-def _problem() -> dict[str, Any]:
-    return {
-        "type": {"type": "string", "pattern": "^urn:symphony:problem:[a-z0-9-]+$"},
-        "title": {"type": "string"},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "What is wrong and what to do next; never a value sent."},
-        "reason_code": {"type": "string", "pattern": "^[A-Z][A-Z0-9_]*$"},
-        "correlation_id": _UUID,
-        "pointer": {"type": "string", "description": "RFC 6901 pointer into the request body."},
-        "attestation_id": _UUID,
     }
 
 

@@ -7,16 +7,39 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from symphony import api
 from symphony.api.connection import Connection, Pool, acquire
-from symphony.api.ingress import Decision, Item
+from symphony.api.ingress import Decision, Item, Proof, Read
 from symphony.api.outbox import Status
 from symphony.errors import DatabaseRefused, OutcomeUnknown, SymphonyError
 from symphony.ingress.batcher import is_caused_by_content, sqlstate_of
 from symphony.ingress.breaker import Breaker
+from symphony.ingress.visit import ProvenItem
 from symphony.metrics import Metrics
+
+_NO_PROOF = Proof()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pools:
+    """One pool per capability: the login behind each may become that one role."""
+
+    ingest: Pool
+    status: Pool
+    evidence: Pool
+
+    async def open(self) -> None:
+        """Open them all."""
+        for pool in (self.ingest, self.status, self.evidence):
+            await pool.open()
+
+    async def close(self) -> None:
+        """Close them all."""
+        for pool in (self.ingest, self.status, self.evidence):
+            await pool.close()
 
 
 class Recorder:
@@ -24,18 +47,23 @@ class Recorder:
 
     The time limit is for a server that neither answers nor closes: the caller gets OutcomeUnknown, the call
     is left to end on its own (psycopg cannot abandon it), and its connection is out of the pool until then.
+
+    Args:
+        proven: every item comes with its proof, and the database accepts no other.
     """
 
     def __init__(
         self,
-        pool: Pool,
+        pools: Pools,
         *,
+        proven: bool,
         breaker: Breaker,
         metrics: Metrics,
         timeout_s: float,
         on_accepted: Callable[[], None],
     ) -> None:
-        self._pool = pool
+        self._pools = pools
+        self._proven = proven
         self._breaker = breaker
         self._metrics = metrics
         self._timeout_s = timeout_s
@@ -47,36 +75,55 @@ class Recorder:
     async def record(self, items: Sequence[Item]) -> list[Decision]:
         """Record one batch, committed when this returns; raises what `api.ingress.accept` raises."""
 
+        proofs = [self._proof(item) or _NO_PROOF for item in items] if self._proven else None
+
         async def run() -> list[Decision]:
-            async with self._connection() as connection:
-                return await api.ingress.accept(connection, items=items)
+            async with self._connection(self._pools.ingest) as connection:
+                return await api.ingress.accept(connection, items=items, proofs=proofs)
 
         started_at = time.perf_counter()
         decisions = await self._limited(run())
         self._flush_latency.observe(time.perf_counter() - started_at)
         self._batch_size.observe(len(items))
-        counts = Counter((decision.decision, decision.reason_code) for decision in decisions)
-        for (kind, reason), count in counts.items():
-            self._metrics.ingress_decisions_total.labels(kind, reason or "").inc(count)
-        if any(kind == "ACCEPT" for kind, _ in counts):
+        self._count(decisions)
+        if any(decision.decision == "ACCEPT" for decision in decisions):
             self._on_accepted()
         return decisions
 
-    async def status(self, *, participant_id: str, instruction_id: str) -> Status | None:
-        """The state of one instruction of this participant, or None. Raises the api's errors."""
+    async def read_status(self, item: Item) -> tuple[Read, Status | None]:
+        """The state of one instruction of the participant, and the attested decision to show it. Raises the api's."""
 
-        async def run() -> Status | None:
-            async with self._connection() as connection:
-                return await api.outbox.instruction_status(
-                    connection, participant_id=participant_id, instruction_id=instruction_id
-                )
+        async def run() -> tuple[Read, Status | None]:
+            async with self._connection(self._pools.status) as connection:
+                return await api.ingress.read_status(connection, item=item, proof=self._proof(item))
 
-        return await self._limited(run())
+        read, status = await self._limited(run())
+        self._count([read])
+        return read, status
+
+    async def read_evidence(self, item: Item) -> tuple[Read, list[dict[str, Any]] | None]:
+        """What is recorded about one instruction of the participant, and the attested decision to show it."""
+
+        async def run() -> tuple[Read, list[dict[str, Any]] | None]:
+            async with self._connection(self._pools.evidence) as connection:
+                return await api.ingress.read_evidence(connection, item=item, proof=self._proof(item))
+
+        read, entries = await self._limited(run())
+        self._count([read])
+        return read, entries
+
+    def _count(self, decisions: Sequence[Decision | Read]) -> None:
+        counts = Counter((decision.decision, decision.reason_code) for decision in decisions)
+        for (kind, reason), count in counts.items():
+            self._metrics.ingress_decisions_total.labels(kind, reason or "").inc(count)
+
+    def _proof(self, item: Item) -> Proof | None:
+        return item.proof if self._proven and isinstance(item, ProvenItem) else None
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def _connection(self, pool: Pool) -> AsyncIterator[Connection]:
         started_at = time.perf_counter()
-        async with acquire(self._pool) as connection:
+        async with acquire(pool) as connection:
             self._metrics.pool_wait_seconds.observe(time.perf_counter() - started_at)
             yield connection
 

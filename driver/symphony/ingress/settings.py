@@ -21,6 +21,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "max_queue_wait_ms": (10, 60_000),
     "flush_timeout_ms": (100, 120_000),
     "pool_size": (1, 128),
+    "read_pool_size": (1, 128),
     "pool_acquire_ms": (10, 60_000),
     "statement_timeout_ms": (10, 60_000),
     "transaction_timeout_ms": (10, 120_000),
@@ -48,7 +49,8 @@ class IngressSettings:
     """The ingress's one configuration object. Defaults: DESIGN section 12.
 
     `flush_timeout_ms` is the client's own limit around one database batch, for a server that neither answers
-    nor closes; it must be longer than the server's transaction time-out. `reject_attestations_*` bound the
+    nor closes; it must be longer than the server's transaction time-out. `read_pool_size` is for reads of states, and
+    again for reads of evidence. `reject_attestations_*` bound the
     refusals decided here that are written to the ledger, `refused_decisions_*` those decided by the database.
 
     Raises: InvalidSettings.
@@ -61,6 +63,7 @@ class IngressSettings:
     max_queue_wait_ms: int = 2_000
     flush_timeout_ms: int = 13_000
     pool_size: int = 4
+    read_pool_size: int = 4
     pool_acquire_ms: int = 1_000
     statement_timeout_ms: int = 5_000
     transaction_timeout_ms: int = 10_000
@@ -90,7 +93,7 @@ class IngressSettings:
         if self.pool_size <= self.parallel_flushes:
             raise InvalidSettings(
                 f"pool_size is {self.pool_size}; it must exceed parallel_flushes ({self.parallel_flushes}),"
-                " because status queries need a connection too"
+                " because a flush that the database does not answer keeps its connection"
             )
         if self.flush_timeout_ms <= self.transaction_timeout_ms + self.pool_acquire_ms:
             raise InvalidSettings(

@@ -7,9 +7,9 @@ import uuid
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from symphony.api.ingress import Item
-from symphony.ingress.identity import Identity
+from symphony.api.ingress import Item, Proof
 from symphony.instruction import IDENTIFIER, Instruction
+from symphony.trust.access_token import AccessToken
 
 NO_BODY_SHA256 = hashlib.sha256(b"").digest()
 
@@ -18,32 +18,53 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class ProvenItem(Item):
+    """An item with what must be used once: the items of one request share one proof. None in development."""
+
+    proof: Proof | None = None
+
+
 @dataclass(slots=True)
 class Visit:
-    """Filled step by step while a request is checked.
+    """Filled step by step while a request is checked: whatever refuses it attests what was known by then.
 
     Attributes:
+        participant_id: whose request it is, once a certificate of its own says so; None before.
+        pop_mode: how possession was proved (`ingress.pop_mode`); NONE until it was.
+        db_role: the database capability role the request, or its refusal, is recorded under.
+        token: the access token, once it holds.
+        proof: what the database must see once and only once; None before, and in development.
         body_sha256: over the raw bytes as received; of the empty string until a body was read.
+        claimed_id: the instruction id that a body names which is not checked further yet.
         idempotency_key: the header's value, once it was found to have the right form.
     """
 
     correlation_id: uuid.UUID = field(default_factory=uuid.uuid4)
     received_at: datetime = field(default_factory=_now)
     verified_at: datetime | None = None
-    identity: Identity | None = None
+    participant_id: str | None = None
+    tenant_id: str | None = None
+    client_id: str | None = None
+    pop_mode: str = "NONE"
+    db_role: str = "symphony_ingest"
+    cert_sha256: bytes | None = None
+    token_iss: str | None = None
+    token_aud: str | None = None
+    token_kid: str | None = None
+    token_jti_sha256: bytes | None = None
+    cnf: str | None = None
+    signature_key_id: str | None = None
+    signature_alg: str | None = None
+    token: AccessToken | None = field(default=None, repr=False)
+    proof: Proof | None = field(default=None, repr=False)
     body_sha256: bytes = NO_BODY_SHA256
+    claimed_id: str | None = None
     idempotency_key: str | None = None
 
-    @property
-    def participant_id(self) -> str | None:
-        """The identified participant, or None."""
-        return None if self.identity is None else self.identity.participant_id
-
-    def identified(self, identity: Identity) -> Identity:
-        """Keep who was identified, and when."""
-        self.identity = identity
+    def verified(self) -> None:
+        """Keep when the sender's proofs were last seen to hold."""
         self.verified_at = _now()
-        return identity
 
     def item(self, instruction: Instruction, *, idempotency_key: str) -> Item:
         """The item of one instruction of an identified participant."""
@@ -65,6 +86,10 @@ class Visit:
         """The item that only attests a refusal decided here."""
         return self._item(instruction_id=instruction_id, idempotency_key=idempotency_key, reject_reason=reason_code)
 
+    def read(self, instruction_id: str) -> Item:
+        """The item that attests a reading of one instruction."""
+        return self._item(instruction_id=instruction_id, idempotency_key=None)
+
     def _item(
         self,
         *,
@@ -81,10 +106,9 @@ class Visit:
         parties: str | None = None,
         reject_reason: str | None = None,
     ) -> Item:
-        who = self.identity or _NOBODY
-        return Item(
+        return ProvenItem(
             participant_id=self.participant_id,
-            tenant_id=who.tenant_id,
+            tenant_id=self.tenant_id,
             instruction_id=instruction_id,
             idempotency_key=idempotency_key,
             rail=rail,
@@ -96,22 +120,23 @@ class Visit:
             uetr=uetr,
             requires_proxy=requires_proxy,
             parties=parties,
-            client_id=who.client_id,
-            cert_sha256=who.cert_sha256,
-            token_iss=who.token_iss,
-            token_aud=who.token_aud,
-            token_kid=who.token_kid,
-            token_jti_sha256=who.token_jti_sha256,
-            cnf=who.cnf,
-            pop_mode=who.pop_mode,
+            client_id=self.client_id,
+            cert_sha256=self.cert_sha256,
+            token_iss=self.token_iss,
+            token_aud=self.token_aud,
+            token_kid=self.token_kid,
+            token_jti_sha256=self.token_jti_sha256,
+            cnf=self.cnf,
+            pop_mode=self.pop_mode,
             body_sha256=self.body_sha256,
-            signature_key_id=who.signature_key_id,
-            signature_alg=who.signature_alg,
-            db_role=who.db_role,
+            signature_key_id=self.signature_key_id,
+            signature_alg=self.signature_alg,
+            db_role=self.db_role,
             correlation_id=self.correlation_id,
             received_at=self.received_at,
             verified_at=self.verified_at or self.received_at,
             reject_reason=reject_reason,
+            proof=self.proof,
         )
 
 
@@ -143,6 +168,3 @@ def without_fields(item: Item, *, reject_reason: str) -> Item:
         parties=None,
         reject_reason=reject_reason,
     )
-
-
-_NOBODY = Identity(participant_id="-", tenant_id=None, client_id=None, pop_mode="NONE", db_role="symphony_ingest")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from symphony import api
-from symphony.api.connection import Connection
+from symphony.api.connection import Connection, Dsn
 from symphony.errors import SymphonyError
 
 
@@ -58,7 +58,7 @@ class Waker:
 class WakeConnection:
     """The waker's own database connection, opened at its first use and again after a failure."""
 
-    def __init__(self, dsn: str, *, application_name: str) -> None:
+    def __init__(self, dsn: Dsn, *, application_name: str) -> None:
         self._dsn = dsn
         self._application_name = application_name
         self._connection: Connection | None = None

@@ -74,7 +74,7 @@ class Company(Children):
 
     def start_release(self, name: str, *arguments: str, database_url: str, driver: Path) -> Child:
         """Start `symphony ARGUMENTS` of a driver folder."""
-        environment = {"SYMPHONY_DATABASE_URL": database_url, "PYTHONPATH": str(driver)}
+        environment = {"SYMPHONY_DATABASE_URL": database_url, "PYTHONPATH": str(driver), "SYMPHONY_ENVIRONMENT": "dev"}
         with self._interruption.held():
             child = Child(name, arguments, directory=self._directory, environment=environment)
             self._children.append(child)
@@ -124,7 +124,8 @@ class RoutingStage(Stage):
         start = self.company.start
         rail = start("rail-sandbox", "rail-sandbox", "--port", "0", "--ledger", str(self.directory / "rail.db"))
         ingress = ("ingress", "--dev", "--port", "0", "--metrics-port", "0")
-        login = self.urls["symphony_ingest"]
+        # An ingress with --dev has one login for all its capabilities, and the logins made here have one each.
+        login = self._server.url()
         colours = {
             colour: self.company.start_release(colour, *ingress, database_url=url, driver=drivers[colour])
             for colour, url in (("blue", login), ("green", through(login, relay.port)))

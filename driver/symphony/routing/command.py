@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ import structlog
 import uvloop
 
 from symphony import logs
+from symphony.bao.access import DatabaseAccess, database_options
 from symphony.metrics import Metrics, serve
 from symphony.operator_error import reported
 from symphony.routing.controller import Controller, InvalidSettings, RouteSettings
@@ -27,7 +30,7 @@ _EXIT_NOW = 128 + signal.SIGTERM
 
 
 @click.command("route")
-@click.option("--database-url", envvar="SYMPHONY_DATABASE_URL", required=True, help="A login of symphony_router.")
+@database_options
 @click.option("--haproxy-socket", type=click.Path(path_type=Path), required=True, help="HAProxy's runtime socket.")
 @click.option("--blue", required=True, help="Base URL of blue's metrics listener (/readyz, /metrics).")
 @click.option("--green", required=True, help="The same of green.")
@@ -44,7 +47,7 @@ _EXIT_NOW = 128 + signal.SIGTERM
 @click.option("--metrics-port", type=click.IntRange(0, 65_535), default=0, show_default=True, help="0: any free.")
 def route(
     *,
-    database_url: str,
+    access: DatabaseAccess,
     haproxy_socket: Path,
     blue: str,
     green: str,
@@ -61,6 +64,7 @@ def route(
     """Measure two ingress colours, let the database decide, apply the weights at HAProxy.
 
     Prints one JSON line when the database's weights stand at HAProxy. SIGTERM: the weights stay, exit 0.
+    A leased login that is revoked ends it too, with exit status 1.
     """
     metrics_urls = {"blue": blue.rstrip("/"), "green": green.rstrip("/")}
     services = {colour: url.rstrip("/") for colour, url in (("blue", blue_service), ("green", green_service)) if url}
@@ -69,8 +73,8 @@ def route(
     logs.configure("route")
     metrics = Metrics()
     try:
-        controller = Controller(
-            database_url=database_url,
+        make = partial(
+            Controller,
             actor=name,
             haproxy=RuntimeSocket(haproxy_socket),
             meters={colour: ColourMeter(colour, url) for colour, url in metrics_urls.items()},
@@ -84,21 +88,25 @@ def route(
     except (InvalidSettings, InvalidTemplate) as error:
         raise click.UsageError(str(error)) from error
     with reported():
-        uvloop.run(_serve(controller, metrics, host=metrics_host, port=metrics_port))
+        uvloop.run(_serve(make, access, metrics, host=metrics_host, port=metrics_port))
 
 
-async def _serve(controller: Controller, metrics: Metrics, *, host: str, port: int) -> None:
-    listener = await serve(metrics, host, port, ready=controller.not_ready)
-    try:
-        _handle_signals(controller)
+async def _serve(
+    make: Callable[..., Controller], access: DatabaseAccess, metrics: Metrics, *, host: str, port: int
+) -> None:
+    async with access.opened("router", metrics) as credentials:
+        controller = make(database=credentials.dsn("symphony_router"))
+        listener = await serve(metrics, host, port, ready=controller.not_ready)
+        try:
+            _handle_signals(controller)
 
-        def announce_ready() -> None:
-            ready = {"event": "ready", "service": "route", "pid": os.getpid(), "metrics_port": listener.port}
-            click.echo(json.dumps(ready, separators=(",", ":")))
+            def announce_ready() -> None:
+                ready = {"event": "ready", "service": "route", "pid": os.getpid(), "metrics_port": listener.port}
+                click.echo(json.dumps(ready, separators=(",", ":")))
 
-        await controller.run(announce_ready=announce_ready)
-    finally:
-        await listener.aclose()
+            await credentials.keep_while(controller.run(announce_ready=announce_ready), stop=controller.stop)
+        finally:
+            await listener.aclose()
     _log.info("controller stopped", next="the weights stay as they are until one runs again")
 
 

@@ -12,7 +12,7 @@ from typing import Final
 import aiohttp
 import structlog
 
-from symphony.api import connect, routing
+from symphony.api import Dsn, connect, routing
 from symphony.api.connection import Connection
 from symphony.api.routing import COLOURS, MODES, ColourSample, Evaluation, SampleRefused
 from symphony.errors import DatabaseRefused, OutcomeUnknown, SymphonyError
@@ -63,7 +63,7 @@ class Controller:
     def __init__(
         self,
         *,
-        database_url: str,
+        database: Dsn,
         actor: str,
         haproxy: RuntimeSocket,
         meters: Mapping[str, ColourMeter],
@@ -73,7 +73,7 @@ class Controller:
         settings: RouteSettings,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._database_url = database_url
+        self._database = database
         self._actor = actor
         self._haproxy = haproxy
         self._meters = meters
@@ -84,6 +84,7 @@ class Controller:
         self._clock = clock
         self._stop = asyncio.Event()
         self._connection: Connection | None = None
+        self._connected_as = ""
         self._wanted: Evaluation | None = None
         self._applied_at: float | None = None
         self._applied_to: str | None = None
@@ -235,13 +236,17 @@ class Controller:
                 await asyncio.sleep(interval_s)
 
     async def _connected(self) -> Connection:
+        dsn = self._database() if callable(self._database) else self._database
+        if dsn != self._connected_as:  # another login was leased: the old one ends soon
+            await self._disconnect()
         if self._connection is None:
             self._connection = await connect(
-                self._database_url,
+                dsn,
                 application_name="symphony-route",
                 statement_timeout_ms=_DATABASE_TIMEOUT_MS,
                 transaction_timeout_ms=_DATABASE_TIMEOUT_MS,
             )
+            self._connected_as = dsn
         return self._connection
 
     async def _disconnect(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,9 @@ from typing import Any, BinaryIO, Literal
 import click
 from yarl import URL
 
+from symphony.client import Credentials
 from symphony.instruction import PARTICIPANT, RAIL
+from symphony.operator_error import reported
 from symphony.submission.entry import Entry
 from symphony.submission.jsonl import read_jsonl
 from symphony.submission.pain001 import read_pain001
@@ -34,8 +36,8 @@ def _check_url(_context: click.Context, _parameter: click.Parameter, value: str)
     return value
 
 
-def _check_participant(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    if not PARTICIPANT.matches(value):
+def _check_participant(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not PARTICIPANT.matches(value):
         raise click.BadParameter(f"a participant must be {PARTICIPANT.says}")
     return value
 
@@ -63,7 +65,17 @@ def _read_mapping(_context: click.Context, _parameter: click.Parameter, value: P
 @click.command("submit")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path))
 @click.option("--url", required=True, callback=_check_url, help="Base URL of the ingress.")
-@click.option("--participant", required=True, callback=_check_participant, help="The sending participant.")
+@click.option("--participant", callback=_check_participant, help="Who sends, for an ingress that runs with --dev.")
+@click.option(
+    "--credentials",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory of the sender's certificate and keys; makes tokens, proofs and signatures.",
+)
+@click.option(
+    "--server-ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Whom to believe about the ingress (PEM), instead of server-ca.pem of the credentials.",
+)
 @click.option(
     "--rail",
     callback=_check_rail,
@@ -92,7 +104,9 @@ def submit(
     *,
     file: Path,
     url: str,
-    participant: str,
+    participant: str | None,
+    credentials: Path | None,
+    server_ca: Path | None,
     rail: str | None,
     file_format: str,
     participants: dict[str, str],
@@ -107,7 +121,17 @@ def submit(
 
     Exit status: 0 all recorded (now or before), 1 some could not be delivered, 2 some were refused.
     """
-    delivery = Delivery(url=url, participant=participant, concurrency=concurrency, batch=batch, tries=tries)
+    if (participant is None) == (credentials is None):
+        raise click.UsageError("give --credentials, or --participant for an ingress that runs with --dev")
+    with reported():
+        delivery = Delivery(
+            url=url,
+            participant=participant,
+            credentials=_read_credentials(credentials, url=url, server_ca=server_ca),
+            concurrency=concurrency,
+            batch=batch,
+            tries=tries,
+        )
     found = _detect(file) if file_format == "auto" else file_format
     if found == "pain001":
         if rail is None:
@@ -120,6 +144,16 @@ def submit(
             report = _run(read_jsonl(stream, default_rail=rail), total, delivery)
     _print(report, file=file, file_format=found, as_json=as_json)
     context.exit(report.exit_code)
+
+
+def _read_credentials(path: Path | None, *, url: str, server_ca: Path | None) -> Credentials | None:
+    if path is None:
+        if server_ca is not None:
+            raise click.UsageError("--server-ca goes with --credentials")
+        return None
+    if not url.lower().startswith("https://"):
+        raise click.UsageError("--credentials need an https --url: a token is not sent in the clear")
+    return Credentials.read(path, origin=url, server_ca=server_ca)
 
 
 def _detect(file: Path) -> str:
@@ -138,7 +172,15 @@ def _count_lines(stream: BinaryIO) -> int:
 def _run(entries: Iterable[Entry], total: int, delivery: Delivery) -> Report:
     """Deliver under a progress bar on a terminal; without one, say nothing."""
     with click.progressbar(length=total, label="submit", file=sys.stderr, hidden=not sys.stderr.isatty()) as progress:
-        return asyncio.run(deliver(entries, delivery, on_progress=progress.update))
+        return asyncio.run(_deliver(entries, delivery, progress.update))
+
+
+async def _deliver(entries: Iterable[Entry], delivery: Delivery, on_progress: Callable[[int], None]) -> Report:
+    try:
+        return await deliver(entries, delivery, on_progress=on_progress)
+    finally:
+        if delivery.credentials is not None:
+            await delivery.credentials.close()
 
 
 def _print(report: Report, *, file: Path, file_format: str, as_json: bool) -> None:

@@ -9,19 +9,18 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import aiohttp
 
+from symphony.client import Credentials, TokenUnavailable
+from symphony.submission.answers import TRY_AGAIN, Answer, problem_of, read_answer
 from symphony.submission.entry import Entry, Ready, Refused
 
 MAX_BODY_BYTES: Final = 512 * 1024
 """Largest request body; a batch is closed early before it grows beyond."""
 
 _PATH: Final = "/v1/instructions/batch"
-_TRY_AGAIN: Final = frozenset((408, 429, 500, 502, 503, 504))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,7 @@ class Delivery:
 
     Attributes:
         url: base URL of the ingress, without path.
-        participant: the sending participant, for the development identity header.
+        credentials: what proves who sends; None: the development header names `participant`.
         batch: most instructions in one request.
         tries: how often one batch is sent before its rest counts as failed.
         backoff_base_ms, backoff_cap_ms: the random wait before try n+1 is below base * 2**(n-1) and the cap.
@@ -38,7 +37,8 @@ class Delivery:
     """
 
     url: str
-    participant: str
+    participant: str | None = None
+    credentials: Credentials | None = None
     concurrency: int = 8
     batch: int = 100
     tries: int = 8
@@ -73,17 +73,6 @@ class Report:
         return 1 if self.failed else 2 if self.refused else 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """An HTTP answer, or none: results in item order, or why there are none and whether to try again."""
-
-    results: list[dict[str, Any]] | None = None
-    reason_code: str = ""
-    message: str = ""
-    try_again: bool = False
-    retry_after_s: float = 0.0
-
-
 async def submit(
     entries: Iterable[Entry],
     delivery: Delivery,
@@ -104,8 +93,11 @@ async def submit(
     """
     report = Report()
     started = time.monotonic()
+    credentials = delivery.credentials
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=delivery.concurrency),
+        connector=aiohttp.TCPConnector(
+            limit=delivery.concurrency, ssl=True if credentials is None else credentials.ssl_context()
+        ),
         timeout=aiohttp.ClientTimeout(total=delivery.timeout_ms / 1000),
     ) as session:
         jitter = randomness or random.Random()  # noqa: S311 - spreads retries, keeps no secret
@@ -180,7 +172,7 @@ class _Sender:
 
     async def _deliver(self, batch: list[Ready]) -> None:
         """Send a batch, then whatever of it is still unsettled, until nothing is or the tries are used up."""
-        answer = _Answer()
+        answer = Answer()
         for attempt in range(self.delivery.tries):
             if attempt:
                 await self.sleep(answer.retry_after_s + self._wait_s(attempt))
@@ -197,18 +189,18 @@ class _Sender:
         bound_ms = min(self.delivery.backoff_cap_ms, self.delivery.backoff_base_ms * 2 ** (attempt - 1))
         return self.randomness.uniform(0, bound_ms / 1000)
 
-    def _settle(self, batch: list[Ready], results: list[dict[str, Any]]) -> tuple[list[Ready], _Answer]:
+    def _settle(self, batch: list[Ready], results: list[dict[str, Any]]) -> tuple[list[Ready], Answer]:
         """Count what is decided; return what is not, and why."""
         again: list[Ready] = []
-        why = _Answer()
+        why = Answer()
         for entry, result in zip(batch, results, strict=True):
-            if result["status"] in _TRY_AGAIN:
+            if result["status"] in TRY_AGAIN:
                 again.append(entry)
-                why = _problem(result, try_again=True)
+                why = problem_of(result, try_again=True)
             elif result["status"] == 202:
                 self._count(result)
             else:
-                problem = _problem(result, try_again=False)
+                problem = problem_of(result, try_again=False)
                 refused = {"reason_code": problem.reason_code, "message": problem.message, "by": "ingress"}
                 pointer = {"pointer": result["pointer"]} if isinstance(result.get("pointer"), str) else {}
                 self.report.refused.append({**_place(entry), "scope": "line", **refused, **pointer})
@@ -221,67 +213,34 @@ class _Sender:
         else:
             self.report.recorded += 1
 
-    async def _post(self, batch: list[Ready]) -> _Answer:
+    async def _post(self, batch: list[Ready]) -> Answer:
         keys = "\n".join(entry.idempotency_key for entry in batch)
-        headers = {
-            "Content-Type": "application/json",
-            "Idempotency-Key": hashlib.sha256(keys.encode()).hexdigest(),
-            "Symphony-Participant": self.delivery.participant,
-        }
         body = b'{"instructions":[' + b",".join(_item(entry) for entry in batch) + b"]}"
-        url = self.delivery.url.rstrip("/") + _PATH
         try:
+            headers = await self._headers(body, hashlib.sha256(keys.encode()).hexdigest())
+            url = self.delivery.url.rstrip("/") + _PATH
             async with self.session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 raw = await response.read()
-                status = response.status
-                retry_after = response.headers.get("Retry-After")
+        except TokenUnavailable as error:
+            return Answer(reason_code="NO_TOKEN", message=str(error), try_again=not error.final)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             said = f"no answer from the ingress ({type(error).__name__}); run again when it is reachable"
-            return _Answer(reason_code="NO_ANSWER", message=said, try_again=True)
-        return self._read(status, raw, retry_after, len(batch))
+            return Answer(reason_code="NO_ANSWER", message=said, try_again=True)
+        credentials = self.delivery.credentials
+        return read_answer(
+            response.status,
+            raw,
+            expected=len(batch),
+            retry_after=response.headers.get("Retry-After"),
+            retry_after_cap_s=self.delivery.retry_after_cap_ms / 1000,
+            # A proof lacked the nonce that the ingress gives with this very answer.
+            asked_again=credentials is not None and credentials.heard(response.headers),
+        )
 
-    def _read(self, status: int, raw: bytes, retry_after: str | None, expected: int) -> _Answer:
-        try:
-            answer = json.loads(raw)
-        except (ValueError, RecursionError):
-            answer = None
-        if status == 200:
-            results = answer.get("results") if isinstance(answer, dict) else None
-            if isinstance(results, list) and len(results) == expected and all(map(_is_result, results)):
-                return _Answer(results=results)
-            said = "the ingress answered 200 without one result for each instruction; run again"
-            return _Answer(reason_code="UNREADABLE_ANSWER", message=said, try_again=True)
-        problem = answer if isinstance(answer, dict) else {}
-        wait_s = min(_seconds(retry_after), self.delivery.retry_after_cap_ms / 1000)
-        return _problem({**problem, "status": status}, try_again=status in _TRY_AGAIN, retry_after_s=wait_s)
-
-
-def _is_result(result: object) -> bool:
-    return isinstance(result, dict) and isinstance(result.get("status"), int)
-
-
-def _problem(problem: dict[str, Any], *, try_again: bool, retry_after_s: float = 0.0) -> _Answer:
-    """Read a problem of RFC 9457 as far as it can be understood."""
-    reason = problem.get("reason_code")
-    detail = problem.get("detail") or problem.get("title")
-    return _Answer(
-        reason_code=reason[:64] if isinstance(reason, str) else f"HTTP_{problem['status']}",
-        message=detail[:300] if isinstance(detail, str) else f"the ingress answered {problem['status']}",
-        try_again=try_again,
-        retry_after_s=retry_after_s,
-    )
-
-
-def _seconds(retry_after: str | None) -> float:
-    """Return the wait a Retry-After header asks for (RFC 9110 section 10.2.3), 0 when there is none."""
-    if retry_after is None:
-        return 0.0
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:9])
-    try:
-        moment = parsedate_to_datetime(retry_after)
-    except ValueError:
-        return 0.0
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    async def _headers(self, body: bytes, idempotency_key: str) -> dict[str, str]:
+        """What proves this request: made anew for each try, for no proof is good twice."""
+        media = {"Content-Type": "application/json"}
+        credentials = self.delivery.credentials
+        if credentials is not None:
+            return media | await credentials.headers("POST", _PATH, body, idempotency_key)
+        return media | {"Idempotency-Key": idempotency_key, "Symphony-Participant": self.delivery.participant or ""}

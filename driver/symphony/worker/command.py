@@ -14,6 +14,7 @@ import structlog
 import uvloop
 
 from symphony import logs
+from symphony.bao.access import DatabaseAccess, database_options
 from symphony.errors import SymphonyError
 from symphony.metrics import Metrics, serve
 from symphony.rails.adapter import Rail, RailMisconfigured, RailOptions, open_rail
@@ -25,7 +26,7 @@ _EXIT_NOW = 128 + signal.SIGTERM
 
 
 @click.command()
-@click.option("--database-url", envvar="SYMPHONY_DATABASE_URL", required=True, help="libpq connection URL.")
+@database_options
 @click.option("--rail", "rails", multiple=True, required=True, metavar="NAME=URL", help="A rail to serve; repeat.")
 @click.option("--worker-id", help="Unique among workers [default: host, process id and random bits].")
 @click.option("--claim-batch", "claim_batch_items", type=int, default=100, show_default=True)
@@ -39,7 +40,7 @@ _EXIT_NOW = 128 + signal.SIGTERM
 @click.option("--metrics-port", type=int, default=0, show_default=True, help="0 takes a free port.")
 def worker(
     *,
-    database_url: str,
+    access: DatabaseAccess,
     rails: Sequence[str],
     worker_id: str | None,
     metrics_host: str,
@@ -49,12 +50,13 @@ def worker(
     """Claim due instructions, call their rails, record what they answered.
 
     Prints one JSON line when ready. SIGTERM: stop claiming, give back what was not called, finish and record
-    calls under way, exit 0. A second SIGTERM ends the process at once.
+    calls under way, exit 0. A second SIGTERM ends the process at once. A leased login that is revoked ends it in
+    the same order, with exit status 1.
     """
     logs.configure("worker")
     try:
         settings = WorkerSettings(worker_id=worker_id or new_worker_id(), rails=_by_name(rails), **timing)
-        uvloop.run(_serve(settings, database_url=database_url, host=metrics_host, port=metrics_port))
+        uvloop.run(_serve(settings, access=access, host=metrics_host, port=metrics_port))
     except (InvalidSettings, RailMisconfigured) as error:
         raise click.UsageError(str(error)) from error
     except SymphonyError as error:
@@ -78,11 +80,12 @@ def _leaves(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-async def _serve(settings: WorkerSettings, *, database_url: str, host: str, port: int) -> None:
+async def _serve(settings: WorkerSettings, *, access: DatabaseAccess, host: str, port: int) -> None:
     metrics = Metrics()
     async with AsyncExitStack() as stack:
+        credentials = await stack.enter_async_context(access.opened("worker", metrics))
         rails = [_open(stack, name, url, settings) for name, url in settings.rails.items()]
-        work = Worker(settings=settings, database_url=database_url, rails=rails, metrics=metrics)
+        work = Worker(settings=settings, database=credentials.dsn("symphony_executor"), rails=rails, metrics=metrics)
         listener = await serve(metrics, host, port, ready=work.not_ready)
         stack.push_async_callback(listener.aclose)
         _handle_signals(work)
@@ -97,7 +100,7 @@ async def _serve(settings: WorkerSettings, *, database_url: str, host: str, port
             click.echo(json.dumps(line))
             _log.info("worker_ready", worker_id=settings.worker_id, rails=sorted(settings.rails))
 
-        await work.run(announce_ready=announce_ready)
+        await credentials.keep_while(work.run(announce_ready=announce_ready), stop=work.stop)
     _log.info("worker_stopped", worker_id=settings.worker_id)
 
 

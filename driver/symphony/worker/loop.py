@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 import structlog
 
 from symphony import api
+from symphony.api import Dsn
 from symphony.api.outbox import Claim
 from symphony.api.rails import Outcome, RailAnswer
 from symphony.errors import SymphonyError
@@ -31,9 +32,9 @@ class Worker:
     Structure: renewal, repair, wake-up and recording run beside the executors and end after them.
     """
 
-    def __init__(self, *, settings: WorkerSettings, database_url: str, rails: Sequence[Rail], metrics: Metrics) -> None:
+    def __init__(self, *, settings: WorkerSettings, database: Dsn, rails: Sequence[Rail], metrics: Metrics) -> None:
         self._settings = settings
-        self._database_url = database_url
+        self._database = database
         self._rails = rails
         self._metrics = metrics
         self._stop = asyncio.Event()
@@ -63,7 +64,7 @@ class Worker:
         async with AsyncExitStack() as stack:
             completer = self._make_completer(self._session(stack, "completion"))
             listener = WakeListener(
-                dsn=self._database_url,
+                dsn=self._database,
                 worker_id=self._settings.worker_id,
                 debounce_ms=self._settings.debounce_ms,
                 backoff=self._backoff("listen"),
@@ -173,7 +174,7 @@ class Worker:
 
     def _session(self, stack: AsyncExitStack, purpose: str) -> Session:
         name = f"symphony-worker {purpose} {self._settings.worker_id}"
-        session = Session(dsn=self._database_url, application_name=name)
+        session = Session(dsn=self._database, application_name=name)
         stack.push_async_callback(session.aclose)
         return session
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from contextlib import aclosing
 
-from symphony.api import connect, wakeups
+from symphony.api import Dsn, connect, wakeups
 from symphony.errors import DatabaseUnavailable
 from symphony.metrics import Metrics
 from symphony.worker.pacing import Backoff
@@ -86,7 +86,7 @@ class Debouncer:
 class WakeListener:
     """Keeps one dedicated connection listening and rings every claim loop; reconnects for ever."""
 
-    def __init__(self, *, dsn: str, worker_id: str, debounce_ms: int, backoff: Backoff) -> None:
+    def __init__(self, *, dsn: Dsn, worker_id: str, debounce_ms: int, backoff: Backoff) -> None:
         self._dsn = dsn
         self._application_name = f"symphony-wake {worker_id}"[:63]
         self._debounce_ms = debounce_ms

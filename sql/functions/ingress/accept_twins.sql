@@ -31,4 +31,4 @@ alter function ingress.accept_twins(ingress.item[], integer, bytea, outbox.inten
 revoke all on function ingress.accept_twins(ingress.item[], integer, bytea, outbox.intent[], outbox.intent[]) from public;
 comment on function ingress.accept_twins(ingress.item[], integer, bytea, outbox.intent[], outbox.intent[]) is
 $$The second use of a key or id inside one batch: REPLAY of the first, IDEMPOTENCY_CONFLICT, or DUPLICATE_IN_BATCH when the first was refused.
-Callers: ingress.accept. Writes: ingress_attestations. Locks: none beyond accept's. Raises: as ingress.attest. Idempotent: no.$$;
+Callers: ingress.decide. Writes: ingress_attestations. Locks: none beyond accept's. Raises: as ingress.attest. Idempotent: no.$$;

@@ -12,7 +12,7 @@ declare
 begin
   with judged as (
     -- What an odd item says of itself is attested only where it has the form of a fact.
-    select u.tenant_id, u.instruction_id, u.client_id, u.token_iss, u.token_aud, u.token_kid, u.cnf, u.signature_key_id,
+    select u.tenant_id, u.instruction_id, u.rail, u.client_id, u.token_iss, u.token_aud, u.token_kid, u.cnf, u.signature_key_id,
       u.signature_alg, u.db_role, u.correlation_id,
       case when octet_length(u.cert_sha256) = 32 then u.cert_sha256 end as cert_sha256,
       case when octet_length(u.token_jti_sha256) = 32 then u.token_jti_sha256 end as token_jti_sha256,
@@ -28,8 +28,8 @@ begin
     where p_item_nos is null or u.n = any (p_item_nos)
     offset 0
   ), registered as (
-    select j.*, case when j.reason_code is not null then 'REJECT' when j.recorded_outbox_id is not null then 'REPLAY'
-      else 'ACCEPT' end::ingress.decision as decision,
+    select j.*, case when j.reason_code is not null then 'REJECT' when j.recorded_outbox_id is null then 'ACCEPT'
+      when j.rail is null then 'READ' else 'REPLAY' end::ingress.decision as decision,
       case when j.reason_code is null then null
       when exists (select from core.list_reasons() as r where r.reason_code = j.reason_code) then j.reason_code
       else 'UNREGISTERED_REASON' end as registered_reason,
@@ -57,5 +57,5 @@ $$;
 alter function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], integer, bytea, integer[]) owner to symphony_ingress_owner;
 revoke all on function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], integer, bytea, integer[]) from public;
 comment on function ingress.attest(ingress.item[], outbox.intent[], text[], outbox.recorded[], integer, bytea, integer[]) is
-$$Writes one attestation per item (of those numbered in p_item_nos, or all): REJECT with its reason, REPLAY of a recorded instruction, or ACCEPT. An unregistered reason is attested as UNREGISTERED_REASON.
-Callers: ingress.accept, ingress.accept_twins. Writes: ingress_attestations. Locks: none. Raises: SX003 before the cell is established. Idempotent: no.$$;
+$$Writes one attestation per item (of those numbered in p_item_nos, or all): REJECT with its reason, READ (an item that names no rail) or REPLAY of a recorded instruction, or ACCEPT. An unregistered reason is attested as UNREGISTERED_REASON.
+Callers: ingress.decide, ingress.accept_twins, ingress.attest_read. Writes: ingress_attestations. Locks: none. Raises: SX003 before the cell is established. Idempotent: no.$$;

@@ -14,4 +14,4 @@ alter function ingress.check_items(ingress.item[]) owner to symphony_ingress_own
 revoke all on function ingress.check_items(ingress.item[]) from public;
 comment on function ingress.check_items(ingress.item[]) is
 $$Refuses an empty or unbounded batch, or one with a null item.
-Callers: ingress.accept. Writes: nothing. Locks: none. Raises: SV401, SV501. Idempotent: yes.$$;
+Callers: ingress.accept, ingress.accept_proven. Writes: nothing. Locks: none. Raises: SV401, SV501. Idempotent: yes.$$;

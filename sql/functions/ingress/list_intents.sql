@@ -37,4 +37,4 @@ alter function ingress.list_intents(ingress.item[]) owner to symphony_ingress_ow
 revoke all on function ingress.list_intents(ingress.item[]) from public;
 comment on function ingress.list_intents(ingress.item[]) is
 $$Turns items into intents in batch order: ids given, content hashed, form judged, twins (same key or id earlier in the batch) marked.
-Callers: ingress.accept. Writes: nothing. Locks: none. Raises: nothing. Idempotent: no (ids).$$;
+Callers: ingress.decide, ingress.attest_read. Writes: nothing. Locks: none. Raises: nothing. Idempotent: no (ids).$$;

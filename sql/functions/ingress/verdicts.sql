@@ -28,4 +28,4 @@ alter function ingress.verdicts(outbox.intent[], text[], outbox.recorded[]) owne
 revoke all on function ingress.verdicts(outbox.intent[], text[], outbox.recorded[]) from public;
 comment on function ingress.verdicts(outbox.intent[], text[], outbox.recorded[]) is
 $$The answers of accept, in item order, of those items that have one.
-Callers: ingress.accept, ingress.accept_twins. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: ingress.decide, ingress.accept_twins. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

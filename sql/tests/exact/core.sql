@@ -80,7 +80,8 @@ select is_empty($$select * from pg_temp.unguarded(array['core.cell', 'core.schem
 select set_eq($$select rolname::text from pg_roles where rolname like 'symphony\_%'$$, array['symphony_core_owner', 'symphony_evidence_owner',
   'symphony_policy_owner', 'symphony_proxy_owner', 'symphony_outbox_owner', 'symphony_ingress_owner', 'symphony_rails_owner', 'symphony_routing_owner',
   'symphony_ops_owner', 'symphony_ingest', 'symphony_executor', 'symphony_resolver', 'symphony_operator', 'symphony_policy_admin', 'symphony_router',
-  'symphony_sealer', 'symphony_maintainer', 'symphony_auditor'], 'INV-007: the roles are these: nine owners, nine capabilities');
+  'symphony_sealer', 'symphony_maintainer', 'symphony_auditor', 'symphony_status_reader', 'symphony_evidence_reader'],
+  'INV-007: the roles are these: nine owners, eleven capabilities');
 select is_empty($$select rolname from pg_authid where rolname like 'symphony\_%' and (rolcanlogin or rolsuper or rolinherit or rolcreaterole
   or rolcreatedb or rolreplication or rolbypassrls or rolpassword is not null)$$, 'INV-007: none can log in, inherit or has a power or password');
 select is_empty($$select m.member::regrole, m.roleid::regrole from pg_auth_members as m where m.member::regrole::text like 'symphony\_%'$$,

@@ -14,10 +14,11 @@ create temp table expected_functions (signature text collate "C", language text 
 insert into expected_functions values
   ('evidence.decide_case(text,uuid,text,text,text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('evidence.ensure_partitions(text,date)', 'plpgsql', 'volatile', 'definer', 'symphony_ops_owner'),
-  ('evidence.open_case(text,text,uuid,jsonb,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('evidence.has_open_case(text,uuid)', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
+  ('evidence.list_timeline(text,text)', 'plpgsql', 'stable', 'definer', 'symphony_ingress_owner'),
+  ('evidence.open_case(text,text,uuid,jsonb,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('evidence.open_cases(evidence.new_case[])', 'plpgsql', 'volatile', 'definer', 'symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner'),
-  ('evidence.record_event(text,text,jsonb,text,uuid)', 'plpgsql', 'volatile', 'definer', 'symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner');
+  ('evidence.record_event(text,text,jsonb,text,uuid)', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('evidence')$$, $$select * from expected_functions$$, 'INV-005: functions of evidence and exactly who may call them');
 
 -- Relation, kind, and what others than its owner may do with it.
@@ -29,6 +30,8 @@ insert into expected_relations values
   ('case_ledger', 'view', 'symphony_auditor:SELECT'),
   ('case_list', 'view', 'symphony_auditor:SELECT, symphony_operator:SELECT'),
   ('cases', 'table', 'symphony_ops_owner:SELECT'),
+  ('client_certs', 'view', 'symphony_auditor:SELECT'),
+  ('clients', 'view', 'symphony_auditor:SELECT'),
   ('decision_ledger', 'view', 'symphony_auditor:SELECT'),
   ('events', 'view', 'symphony_auditor:SELECT'),
   ('evidence_events', 'partitioned', 'symphony_ops_owner:SELECT'),
@@ -37,12 +40,15 @@ insert into expected_relations values
   ('instructions', 'view', 'symphony_auditor:SELECT'),
   ('outcomes', 'view', 'symphony_auditor:SELECT'),
   ('policy_history', 'view', 'symphony_auditor:SELECT'),
+  ('proof_rules', 'view', 'symphony_auditor:SELECT'),
   ('rail_messages', 'view', 'symphony_auditor:SELECT'),
   ('reason_register', 'view', 'symphony_auditor:SELECT, symphony_operator:SELECT'),
+  ('refusal_counts', 'view', 'symphony_auditor:SELECT'),
   ('refusals', 'view', 'symphony_auditor:SELECT'),
   ('response_classes', 'view', 'symphony_auditor:SELECT'),
   ('routing_decisions', 'view', 'symphony_auditor:SELECT'),
-  ('routing_rules', 'view', 'symphony_auditor:SELECT');
+  ('routing_rules', 'view', 'symphony_auditor:SELECT'),
+  ('signature_keys', 'view', 'symphony_auditor:SELECT');
 select set_eq($$select relation, kind, granted from pg_temp.relations('evidence')$$, $$select * from expected_relations$$, 'INV-010: relations of evidence and exactly who may read them');
 
 create temp table expected_columns (relation text collate "C", columns text collate "C");

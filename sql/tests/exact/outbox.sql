@@ -24,7 +24,7 @@ insert into expected_functions values
   ('outbox.find_recorded(outbox.intent[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner'),
   ('outbox.follow_up(outbox.outcome[])', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.guard_sequence()', 'plpgsql', 'volatile', 'definer', ''),
-  ('outbox.instruction_status(text,text)', 'plpgsql', 'stable', 'definer', 'symphony_ingest'),
+  ('outbox.instruction_status(text,text)', 'plpgsql', 'stable', 'definer', 'symphony_ingest, symphony_ingress_owner'),
   ('outbox.judge(outbox.next_action,outbox.answer_class,text,bigint,text,bigint,text,interval,boolean,integer,integer,integer,smallint,integer[])', 'plpgsql', 'stable', 'definer', ''),
   ('outbox.lock_participants(text[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner'),
   ('outbox.open_claim_gate(text,integer)', 'plpgsql', 'volatile', 'definer', ''),

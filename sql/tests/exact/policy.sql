@@ -24,6 +24,7 @@ insert into expected_functions values
   ('policy.list_halts()', 'plpgsql', 'stable', 'definer', 'symphony_operator, symphony_outbox_owner'),
   ('policy.list_participant_caps()', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
   ('policy.list_rails()', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
+  ('policy.list_tenants()', 'plpgsql', 'stable', 'definer', 'symphony_ingress_owner'),
   ('policy.project(integer,jsonb)', 'plpgsql', 'volatile', 'definer', ''),
   ('policy.propose(jsonb,text)', 'plpgsql', 'volatile', 'definer', 'symphony_policy_admin'),
   ('policy.release_usage(policy.usage[])', 'plpgsql', 'volatile', 'definer', 'symphony_outbox_owner'),

@@ -1,4 +1,4 @@
-# The HTTP ingress: its own secrets, its own login, the certificate of its own listener.
+# The HTTP ingress: its own secrets, a login per class of request, the certificate of its own listener.
 # Its own token: look, renew, give back (which ends its leases too).
 path "auth/token/lookup-self" {
   capabilities = ["read"]
@@ -16,6 +16,18 @@ path "database/creds/symphony_ingest" {
   capabilities = ["read"]
 }
 path "sys/leases/renew/database/creds/symphony_ingest/*" {
+  capabilities = ["update"]
+}
+path "database/creds/symphony_status_reader" {
+  capabilities = ["read"]
+}
+path "sys/leases/renew/database/creds/symphony_status_reader/*" {
+  capabilities = ["update"]
+}
+path "database/creds/symphony_evidence_reader" {
+  capabilities = ["read"]
+}
+path "sys/leases/renew/database/creds/symphony_evidence_reader/*" {
   capabilities = ["update"]
 }
 path "pki-servers/sign/ingress" {
