@@ -3,7 +3,8 @@ language plpgsql stable security definer
 set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_items is null or cardinality(p_items) not between 1 and 500 then
+  if p_items is null or cardinality(p_items) not between 1 and 500
+    or array_ndims(p_items) <> 1 or array_lower(p_items, 1) <> 1 then -- reasons are placed by number, counted from 1
     perform core.raise_error('SV401', jsonb_build_object('items', cardinality(p_items), 'least', 1, 'most', 500));
   elsif array_position(p_items, null) is not null then
     perform core.raise_error('SV501');

@@ -13,7 +13,8 @@ begin
       when u.reject_reason is not null then null -- the ingress itself has refused it
       when u.pop_mode is null or u.pop_mode not in ('MTLS', 'DPOP', 'MTLS_DPOP') or u.cert_sha256 is null or u.client_id is null
         or u.token_iss is null or u.token_jti_sha256 is null or u.token_exp is null or u.correlation_id is null
-        or (u.pop_mode <> 'MTLS' and (u.dpop_jkt is null or u.dpop_jti_sha256 is null or u.dpop_iat is null)) then 'PROOF_MISSING'
+        or (u.pop_mode <> 'MTLS' and (octet_length(u.dpop_jkt) is distinct from 32
+          or octet_length(u.dpop_jti_sha256) is distinct from 32 or u.dpop_iat is null)) then 'PROOF_MISSING'
       when c.cert_sha256 is null then 'CERT_UNREGISTERED'
       when exists (select from ingress.revoked_client_certs as r where r.cert_sha256 = c.cert_sha256) then 'CERT_REVOKED'
       when c.client_id <> u.client_id or c.participant_id is distinct from u.participant_id then 'CERT_CLIENT_MISMATCH'
@@ -26,7 +27,7 @@ begin
       when u.signature_key_id is null and p_rule.signature_required and u.rail is not null then 'SIGNATURE_MISSING'
       when u.pop_mode = 'MTLS' and p_rule.mtls_token_use = 'per_request_proof'
         and (u.signature_key_id is null or u.signature_nonce_sha256 is null) then 'PROOF_MISSING'
-      when u.signature_key_id is null then null
+      when u.signature_key_id is null then case when u.signature_nonce_sha256 is not null then 'PROOF_MISSING' end
       when u.signature_created is null then 'PROOF_MISSING'
       when k.key_id is null or k.client_id <> u.client_id or v_now < k.active_from or v_now >= k.active_until
         or exists (select from ingress.retired_signature_keys as e where e.key_id = k.key_id) then 'SIGNATURE_KEY_UNKNOWN'

@@ -10,7 +10,7 @@ declare
 begin
   perform 1 from ingress.registry_state as s for update; -- one list after another, and no registration beside it
   v_now := core.now();
-  if p_next_update <= v_now or p_this_update > v_now + interval '5 minutes' or p_revoked_serials is null then
+  if p_next_update <= v_now or p_this_update > v_now + interval '5 minutes' or p_revoked_serials is null or p_list_number = 'NaN' then
     perform core.raise_error('SV502', jsonb_build_object('this_update', p_this_update, 'next_update', p_next_update));
   elsif exists (
     select from ingress.revocation_sources as f where f.issuer_sha256 = p_issuer_sha256 and f.source = p_source

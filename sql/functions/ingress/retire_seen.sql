@@ -16,7 +16,7 @@ begin
   -- The slots of buckets further back are those of buckets to come; what they still hold of old harms nobody.
   v_over := array(select b % 8 from generate_series(greatest(v_closed + 1, v_now_bucket - 4), v_now_bucket - 2) as b);
   update ingress.replay_horizon as h set closed_bucket = v_now_bucket - 2;
-  -- What still waits for a slot finds its bucket closed. TRUNCATE leaves nothing to vacuum and holds up no other slot.
+  -- What still waits for a slot finds its bucket closed. TRUNCATE leaves nothing to vacuum; whoever looks across slots waits for it.
   if 0 = any (v_over) then truncate ingress.seen_jti_0; end if;
   if 1 = any (v_over) then truncate ingress.seen_jti_1; end if;
   if 2 = any (v_over) then truncate ingress.seen_jti_2; end if;

@@ -27,5 +27,5 @@ $$;
 alter function ingress.revoke_client_cert(bytea, text, text) owner to symphony_ingress_owner;
 revoke all on function ingress.revoke_client_cert(bytea, text, text) from public;
 comment on function ingress.revoke_client_cert(bytea, text, text) is
-$$Ends a client certificate, for ever: from the commit on no transaction accepts it, also over an open connection.
+$$Ends a client certificate, for ever: what begins after the commit is refused, also over an open connection.
 Callers: symphony_operator. Writes: revoked_client_certs, registry_state. Locks: the row of registry_state. Raises: SN502, SC502 revoked before, SV502. Idempotent: no.$$;

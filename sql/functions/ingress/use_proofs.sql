@@ -59,6 +59,9 @@ begin
   select u.slot, u.seen_key, u.correlation_id from unnest(v_slots, v_keys, v_requests) as u(slot, seen_key, correlation_id)
   on conflict do nothing;
   get diagnostics v_new = row_count;
+  if (select h.closed_bucket from ingress.replay_horizon as h) > v_closed then -- a slot was emptied while the insert waited: judge again
+    return ingress.use_proofs(p_items => p_items, p_proofs => p_proofs, p_reasons => p_reasons, p_rule => p_rule);
+  end if;
   if v_new < cardinality(v_keys) or array_remove(v_besides, null) <> '{}' then
     -- A new statement, so that it sees what others committed while the insert waited. Kept by another request: used before.
     for r in
