@@ -246,8 +246,8 @@ CASES: dict[str, Case] = {
     "B15 another body under the same key": ("IDEMPOTENCY_CONFLICT", 409, conflicting),
     "B15 a signature's nonce again": ("SIGNATURE_REPLAYED", 401, nonce_again),
     "B16 SQL in an id": (*SCHEMA, member(instruction_id="'; select 1 --")),
-    "B16 a bad line is not repeated": (*FRAMING, {"path": "/v1/instructions?eyJ=select "[:-1]}),
-    "B16 a body that is no JSON is not repeated": (*JSON, {"body": b'ZM-1-001 eyJ Traceback'}),
+    "B16 a bad line is not repeated": (*FRAMING, {"path": "/v1/instructions?eyJ=Traceback"}),
+    "B16 a body that is no JSON is not repeated": (*JSON, {"body": b"ZM-1-001 eyJ Traceback"}),
 }  # fmt: skip
 
 

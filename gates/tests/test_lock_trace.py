@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -141,9 +142,10 @@ def test_settings_of_the_runner_stay(checkout: PlantedCheckout) -> None:
 
 def test_two_tables_in_one_transaction_are_a_warning(checkout: PlantedCheckout) -> None:
     checkout.migration(f"alter table evidence.cases add column a text; alter table {PENDING} add column a text;")
-    (found,) = look("M23", checkout)
-    assert (found.severity, found.object) == ("warning", f"table {PENDING}")
-    assert "while evidence.cases is locked" in found.detail
+    # A migration of this release that has not landed may hold locks of its own beside these two.
+    (found,) = (one for one in look("M23", checkout) if one.object == f"table {PENDING}")
+    assert found.severity == "warning"
+    assert re.search("while .*evidence.cases is locked", found.detail)
 
 
 def test_an_index_is_built_alone_and_must_be_valid(checkout: PlantedCheckout) -> None:
