@@ -29,7 +29,7 @@ ALLOWED = {
     (
         6,
         "ingress.retire_seen",
-        "05fb207ed09124fb76f706667c75132b996fca7e28466d1a76f1f1f2e44c8769",
+        "cf88a2d4072d30b4d46387f36bbb9ee1035aae212582e53d0bbf65e908a83f75",
     ): "empties slots of the replay ring, each named in full: TRUNCATE leaves nothing to vacuum",
 }
 # Those of them that run as their owner: what they do needs its rights, and nothing in it comes from the caller.
