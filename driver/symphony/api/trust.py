@@ -107,22 +107,23 @@ async def list_signature_keys(connection: Connection, *, role: str = "symphony_i
     return [RegisteredKey(*row) for row in rows]
 
 
+_COUNT_TYPES = {
+    "count_id": "uuid[]", "verify_code": "int4[]", "peer_address": "text[]::inet[]", "cert_sha256": "bytea[]",
+    "refusals": "int8[]", "first_at": "timestamptz[]", "last_at": "timestamptz[]",
+}  # fmt: skip
+_COUNT = tuple(part.name for part in fields(RefusalCount))
+_RECORD_COUNTS = (
+    "select ingress.record_refusal_counts(p_counts => (select array_agg(row(u.*)::ingress.refusal_count)"
+    " from rows from ("
+    f"{', '.join(f'unnest(%b::{_COUNT_TYPES.get(name, "text[]")})' for name in _COUNT)}) as u))"
+)
+
+
 async def record_refusal_counts(connection: Connection, *, counts: Sequence[RefusalCount]) -> int:
     """Record 1 to 500 counts (role symphony_ingest); how many were new. Raises Invalid."""
-    types = {"count_id": "uuid", "verify_code": "int4", "peer_address": "inet", "cert_sha256": "bytea",
-             "refusals": "int8", "first_at": "timestamptz", "last_at": "timestamptz"}  # fmt: skip
-    names = [part.name for part in fields(RefusalCount)]
-    arrays = ", ".join(f"unnest(%s::text[]::{types.get(name, 'text')}[])" for name in names)
-    query = (
-        "select ingress.record_refusal_counts(p_counts =>"
-        f" (select array_agg(row(u.*)::ingress.refusal_count) from rows from ({arrays}) as u))"
-    )
-    columns = [[_text(getattr(count, name)) for count in counts] for name in names]
-    return int((await call(connection, role="symphony_ingest", query=query, params=columns))[0][0])
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else "\\x" + value.hex() if isinstance(value, bytes) else str(value)
+    columns = [[getattr(count, name) for count in counts] for name in _COUNT]
+    rows = await call(connection, role="symphony_ingest", query=_RECORD_COUNTS, params=columns)
+    return int(rows[0][0])
 
 
 async def record_service_event(connection: Connection, *, kind: str, facts: Mapping[str, object]) -> UUID:
