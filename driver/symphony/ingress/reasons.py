@@ -31,6 +31,10 @@ _INSTRUCTIONS: Final[dict[str, Reason]] = {
     "BODY_TOO_LARGE": Reason(413, "the body is larger than the limit", "send less at once"),
     "BATCH_TOO_LARGE": Reason(422, "more than 500 instructions in one batch", "send smaller batches"),
     "FRAMING_INVALID": Reason(400, "the request is not well-formed HTTP for this service", "fix the client"),
+    "BODY_TIMEOUT": Reason(408, "the body did not arrive in time", "retry with the same key"),
+    "EXPECTATION_UNSUPPORTED": Reason(417, "only Expect: 100-continue is understood", "leave Expect out"),
+    "RESOURCE_UNKNOWN": Reason(404, "there is no such resource", "read /v1/openapi.json"),
+    "METHOD_NOT_ALLOWED": Reason(405, "the resource has no such method", "read /v1/openapi.json"),
     "AMOUNT_INVALID": Reason(422, "the amount is not a plain decimal string", "fix the amount"),
     "AMOUNT_ZERO": Reason(422, "the amount is zero", "fix the amount"),
     "AMOUNT_DECIMALS": Reason(422, "more decimal places than ISO 4217 gives the currency", "fix the amount"),
@@ -174,10 +178,6 @@ TRANSIENT: Final[dict[str, Reason]] = {
     ),
     "STOPPING": Reason(503, "this ingress is stopping", "retry with the same key"),
     "TOO_MANY_REFUSALS": Reason(429, "too many of the participant's requests were refused", "find out why, then retry"),
-    "BODY_TIMEOUT": Reason(408, "the body did not arrive in time", "retry with the same key"),
-    "EXPECTATION_UNSUPPORTED": Reason(417, "only Expect: 100-continue is understood", "leave Expect out"),
-    "RESOURCE_UNKNOWN": Reason(404, "there is no such resource", "read /v1/openapi.json"),
-    "METHOD_NOT_ALLOWED": Reason(405, "the resource has no such method", "read /v1/openapi.json"),
     "INTERNAL_ERROR": Reason(
         500, "the ingress failed; the instruction may be recorded", "retry with the same key, and report"
     ),

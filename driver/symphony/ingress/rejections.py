@@ -16,11 +16,7 @@ from symphony.ingress.settings import IngressSettings
 from symphony.ingress.visit import Visit, without_fields
 from symphony.metrics import Metrics
 
-# Answers that the register has no row for: what it has says the same of the request.
-_ATTESTED_AS = dict.fromkeys(
-    ("RESOURCE_UNKNOWN", "METHOD_NOT_ALLOWED", "BODY_TIMEOUT", "EXPECTATION_UNSUPPORTED"), "FRAMING_INVALID"
-)
-_ATTESTED = REGISTERED.keys() - COUNTED.keys() - CONNECTION.keys() | _ATTESTED_AS.keys()
+_ATTESTED = REGISTERED.keys() - COUNTED.keys() - CONNECTION.keys()
 
 
 class Rejections:
@@ -65,7 +61,7 @@ class Rejections:
         idempotency_key: str | None = None,
     ) -> Problem:
         """Attest a refusal decided here; in a flood of its sender only count it. Raises what the database raises."""
-        reason_code = _ATTESTED_AS.get(refusal.reason_code, refusal.reason_code)
+        reason_code = refusal.reason_code
         attestation_id = None
         if self._attestations.take(_sender(visit)):
             item = visit.rejected(reason_code, instruction_id=instruction_id, idempotency_key=idempotency_key)
