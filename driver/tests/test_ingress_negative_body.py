@@ -14,15 +14,18 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from symphony import api
+from symphony.errors import DatabaseRefused
 from tests.ingress_bench import A, B, instruction, rows
 from tests.ingress_negative import Case, Judge, Knobs, each, judging, now
 from tests.ingress_sender import COVERED, Client, Signing
 from tests.ingress_trust_stage import BY, SECRET, TrustStage
 from tests.test_ingress_framing_tls import MALFORMED as UNPARSABLE
-from tests.trust_material import Pair, ed25519_pair, p256
+from tests.trust_material import Pair, ed25519_pair, p256, rsa_jwk, rsa_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -84,6 +87,12 @@ def der(stage: TrustStage) -> Knobs:
         return encode_dss_signature(int.from_bytes(made[:32]), int.from_bytes(made[32:]))
 
     return signing(key=Pair("ES256", sign, {}))
+
+
+def rsa_pss(salt: int, **said: str) -> Knobs:
+    """A signature of RFC 9421 3.3.1 (SHA-512, 64 bytes of salt), or with another salt."""
+    pss = padding.PSS(padding.MGF1(hashes.SHA512()), salt)
+    return signing(key=Pair("", lambda message: rsa_key().sign(message, pss, hashes.SHA512()), {}), parameters=said)
 
 
 def more_signatures(number: int, *, tagged: bool = True) -> Callable[[bytes], bytes]:
@@ -187,6 +196,9 @@ CASES: dict[str, Case] = {
     "B3 alg of another key": (*ALGORITHM, parameters(alg="ed25519")),
     "B3 Ed25519 under a P-256 key": (*INVALID, signing(key=ed25519_pair())),
     "B3 DER": (*INVALID, der),
+    # No key for RSA-PSS can be registered: the right salt is refused like a wrong one.
+    **{f"B3 RSA-PSS, {salt} bytes of salt": (*ALGORITHM, rsa_pss(salt, alg="rsa-pss-sha512")) for salt in (0, 32, 64)},
+    "B3 RSA-PSS under a P-256 key": (*INVALID, rsa_pss(32)),
     "B4 the secret of another": (*INVALID, by_secret(OTHER_SECRET)),
     "B4 the keyid and secret of another": (*UNKNOWN, by_secret(OTHER_SECRET, keyid="client-i-1")),
     "B4 a version past its end": (*UNKNOWN, by_secret(SECRET, keyid="client-h-0")),
@@ -265,6 +277,24 @@ async def test_unbent_requests_are_accepted(judge: Judge) -> None:
     await stage.accepts(**(digest(sha512="body", sha256="body")))
     for client in (stage.a, stage.b):
         await stage.accepts(stage.sender(client), body=instruction("shared-key"), key="K-shared")
+
+
+async def test_b3_no_key_for_rsa_pss_can_be_registered(judge: Judge) -> None:
+    """SV502 is the algorithm's doing: the same registration as ed25519 is accepted."""
+    key: dict[str, Any] = {
+        "key_id": "rsa-1",
+        "client_id": "client-a",
+        "public_jwk": json.dumps(rsa_jwk(rsa_key())),
+        **BY,
+    }
+    days: dict[str, Any] = {"active_from": datetime.now(UTC) - timedelta(hours=2), "active_until": datetime.now(UTC)}
+    query = "select alg from ingress.signature_keys where key_id = 'rsa-1'"
+    async with await api.connect(judge.stage.dsn, application_name="test-register") as connection:
+        with pytest.raises(DatabaseRefused, match="SV502 registration_incomplete"):
+            await api.trust.register_signature_key(connection, alg="rsa-pss-sha512", **key, **days)
+        assert await rows(judge.stage.dsn, query) == []
+        await api.trust.register_signature_key(connection, alg="ed25519", **key, **days)
+    assert await rows(judge.stage.dsn, query) == [("ed25519",)]
 
 
 async def test_b9_what_cannot_be_parsed_is_counted_and_not_attested(judge: Judge) -> None:

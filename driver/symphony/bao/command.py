@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import signal
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 import click
 
@@ -22,6 +24,7 @@ from symphony.bao.errors import BaoRefused
 from symphony.bao.overdue import report_overdue
 from symphony.bao.rights import SERVICES
 from symphony.bao.server import DevServer
+from symphony.bao.service_secret import MIN_BYTES, decode_secret, put_secret
 from symphony.bao.wire import Wire
 from symphony.operator_error import OperatorError, reported
 
@@ -123,6 +126,34 @@ def enrol(service: str, address: str, token_file: Path, ca_file: str | None, out
         except BaoRefused as error:
             raise as_operator_error(error, thing=f"enrolment of {service}") from None
         write_enrolment(enrolment, out)
+
+
+@bao.command("put-secret")
+@click.argument("path")
+@_ADDRESS
+@_TOKEN_FILE
+@_CA_FILE
+@click.option(
+    "--secret-file",
+    type=click.File("rb"),
+    help="The secret in base64, - is standard input [default: 32 new random bytes, which nobody sees].",
+)
+@click.option("--replace", is_flag=True, help="There may be one already; who has read it is started again.")
+def put(
+    path: str, address: str, token_file: Path, ca_file: str | None, secret_file: BinaryIO | None, replace: bool
+) -> None:
+    """Put a secret of the service that PATH begins with.
+
+    ingress/signature-keys/KEY_ID is shared with the client that signs with KEY_ID (its file signature.secret);
+    ingress/dpop-nonce makes the nonces of symphony ingress --dpop-nonce.
+    """
+    with reported():
+        secret = secrets.token_bytes(MIN_BYTES) if secret_file is None else decode_secret(secret_file.read())
+        try:
+            put_secret(Wire(address, token=_token(token_file), ca_file=ca_file), path, secret, replace=replace)
+        except BaoRefused as error:
+            raise as_operator_error(error, thing=f"secret {path}") from None
+    click.echo(f"{path} is kept")
 
 
 @bao.command()

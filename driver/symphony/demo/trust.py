@@ -21,7 +21,8 @@ from symphony.api import connect, trust
 from symphony.api.connection import Connection
 from symphony.bao.access import ENVIRONMENT
 from symphony.bao.enrolment import Enrolment, issue_enrolment, write_enrolment
-from symphony.bao.rights import CLIENT_CA, KV, SERVER_CA
+from symphony.bao.rights import CLIENT_CA, SERVER_CA
+from symphony.bao.service_secret import put_secret
 from symphony.bao.session import Session
 from symphony.bao.wire import Wire
 from symphony.client import directory as credentials
@@ -161,7 +162,7 @@ class Trust:
 
     async def keep_secret(self, path: str, value: str) -> None:
         """Put a secret where only the service that `path` begins with may read it."""
-        await asyncio.to_thread(self._wire().write, f"{KV}/data/{path}", {"data": {"value": value}})
+        await asyncio.to_thread(put_secret, self._wire(), path, value.encode())
 
     async def session(self, service: str) -> Session:
         """Logged in as a service, as the service itself does it."""

@@ -37,6 +37,7 @@ class SigningKeys:
         self._keys: dict[str, SignatureKey] = {}
         self._wanted: dict[str, RegisteredKey] = {}
         self._changed = asyncio.Event()
+        self._complete = True
         self.current: Mapping[str, SignatureKey] = MappingProxyType({})
 
     def follow(self, registry: Registry) -> None:
@@ -54,30 +55,28 @@ class SigningKeys:
         self._publish(keys)
         self._changed.set()
 
-    async def fetch(self) -> bool:
-        """Fetch every shared secret that the registry names now; False when one could not be had."""
+    async def fetch(self) -> None:
+        """Fetch every shared secret that the registry names now; `run` asks again for what could not be had."""
         self._changed.clear()
-        complete = True
+        self._complete = True
         for key_id, registered in self._wanted.items():
             secret = await self._secret(key_id)
             if self._changed.is_set():  # the registry changed meanwhile: begin again
-                return False
+                return
             if secret is None:
-                complete = False
+                self._complete = False
                 continue
             keys = dict(self._keys)
             self._make(keys, registered, secret)
             self._publish(keys)
-        return complete
 
     async def run(self) -> NoReturn:
         """Fetch what is named after each change, and again what could not be had, until cancelled."""
-        complete = True
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(None if complete else _RETRY_S):
+                async with asyncio.timeout(None if self._complete else _RETRY_S):
                     await self._changed.wait()
-            complete = await self.fetch()
+            await self.fetch()
 
     def _publish(self, keys: dict[str, SignatureKey]) -> None:
         self._keys = keys

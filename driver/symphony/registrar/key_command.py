@@ -45,7 +45,7 @@ def register(
 ) -> None:
     """Register the key that clients name KEY_ID (keyid). Two keys may overlap during a rotation.
 
-    A shared secret is put into OpenBao first, as kv/ingress/signature-keys/KEY_ID, 32 random bytes or more.
+    A shared secret is put into OpenBao first: symphony bao put-secret ingress/signature-keys/KEY_ID.
     """
     if (jwk is None) != shared_secret:
         raise click.UsageError("name --jwk, or say --shared-secret")
