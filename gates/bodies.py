@@ -29,7 +29,7 @@ ALLOWED = {
     (
         6,
         "ingress.retire_seen",
-        "cf88a2d4072d30b4d46387f36bbb9ee1035aae212582e53d0bbf65e908a83f75",
+        "68cdf51de4575ca96b3efd79ec43024aa01508bde17358846db5361a26adcc13",
     ): "empties slots of the replay ring, each named in full: TRUNCATE leaves nothing to vacuum",
 }
 # Those of them that run as their owner: what they do needs its rights, and nothing in it comes from the caller.

@@ -95,6 +95,7 @@ grant execute on function evidence.record_event(text, text, jsonb, text, uuid) t
 grant execute on function evidence.list_timeline(text, text), outbox.instruction_status(text, text), policy.list_tenants() to symphony_ingress_owner;
 
 -- 5. Capabilities: EXECUTE on named functions, nothing on tables.
+-- outbox.instruction_status for symphony_ingest: the previous release (N-1) reads a status by it, unattested. It goes with the next release.
 grant execute on function ingress.accept(ingress.item[]), ingress.accept_proven(ingress.item[], ingress.proof[]),
   ingress.get_registry_state(), ingress.list_client_certs(), ingress.list_signature_keys(),
   ingress.record_refusal_counts(ingress.refusal_count[]), ingress.record_service_event(text, jsonb), outbox.wake_executors(), outbox.instruction_status(text, text),
@@ -125,6 +126,7 @@ grant execute on function ingress.read_evidence(ingress.item, ingress.proof) to 
 grant execute on function ingress.register_client(text, text, text, text),
   ingress.register_client_cert(text, bytea, bytea, text, timestamptz, timestamptz, text, text), ingress.revoke_client_cert(bytea, text, text),
   ingress.register_signature_key(text, text, text, text, timestamptz, timestamptz, text, text), ingress.retire_signature_key(text, text, text),
+  ingress.end_revocation_source(bytea, text, text, text),
   ingress.publish_proof_rule(boolean, boolean, text, text, integer, text, text), ingress.get_registry_state(), ingress.list_client_certs(),
   ingress.list_signature_keys()
   to symphony_operator;
@@ -133,19 +135,22 @@ grant execute on function ingress.record_revocation_list(text, bytea, numeric, t
   to symphony_maintainer;
 grant execute on function core.uuidv7_floor(timestamptz) to symphony_auditor;
 
--- 6. Auditors read views; operators read the cases they decide.
+-- 6. Auditors read views; operators read the cases they decide and what they registered.
 grant select on evidence.instruction_timeline, evidence.outcomes, evidence.refusals, evidence.attestations, evidence.instructions,
   evidence.attempts, evidence.rail_messages, evidence.events, evidence.case_ledger, evidence.decision_ledger, evidence.case_list,
   evidence.policy_history, evidence.halt_history, evidence.response_classes, evidence.reason_register, evidence.routing_decisions,
-  evidence.routing_rules, evidence.proof_rules, evidence.clients, evidence.client_certs, evidence.signature_keys, evidence.refusal_counts
+  evidence.routing_rules, evidence.proof_rules, evidence.clients, evidence.client_certs, evidence.signature_keys, evidence.refusal_counts,
+  evidence.revocation_readings, evidence.ended_revocation_sources
   to symphony_auditor;
-grant select on evidence.case_list, evidence.reason_register to symphony_operator;
+-- What is registered, ended long ago too: ingress.list_client_certs and its like leave that out.
+grant select on evidence.case_list, evidence.reason_register, evidence.client_certs, evidence.signature_keys to symphony_operator;
 
 -- 7. The views' owner and the watch read the ledgers; they are NOLOGIN and reachable by no capability.
 grant select on ingress.ingress_attestations, ingress.proof_rules, ingress.clients, ingress.client_certs, ingress.revoked_client_certs,
-  ingress.signature_keys, ingress.retired_signature_keys, ingress.refusal_counts, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,
+  ingress.signature_keys, ingress.retired_signature_keys, ingress.refusal_counts, ingress.revocation_readings,
+  ingress.ended_revocation_sources, outbox.payment_instructions, outbox.idempotency_ledger, outbox.payment_outbox_attempts,
   rails.rail_messages, rails.response_classes, core.reasons, policy.policy_versions, policy.halts,
   routing.routing_decisions, routing.rules to symphony_evidence_owner;
 grant select on outbox.payment_outbox_pending, outbox.payment_outbox_in_flight, evidence.cases, evidence.case_decisions,
-  evidence.evidence_events, core.cell, core.schema_migration, core.schema_repeatable
+  evidence.evidence_events, core.cell, core.schema_migration, core.schema_repeatable, ingress.replay_horizon
   to symphony_ops_owner;

@@ -114,6 +114,9 @@ _DATABASE: Final[dict[str, MetricSpec]] = {
     "partitions_ahead_months": MetricSpec(
         "gauge", ("table",), "Whole months for which partitions already exist (months)."
     ),
+    "replay_horizon_age_seconds": MetricSpec(
+        "gauge", (), "Time since the last closed slot of the replay store ended (seconds; absent before the first)."
+    ),
     "drift_status": MetricSpec(
         "gauge", (), "The last drift check of the past two days (code: 0 as released, 1 drift, -1 none)."
     ),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from symphony.ingress.trust_settings import TrustSettings
 from symphony.metrics import CATALOGUE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -137,6 +139,29 @@ def test_names_are_unique() -> None:
 )
 def test_what_must_be_watched_has_a_rule(metric: str) -> None:
     assert [rule for rule in RULE_LIST if re.search(rf"\b{metric}(_bucket)?\b", rule["expr"])]
+
+
+# Above its limit nothing is believed any longer: the alarm comes before (E6). The proof rule's default is 15 minutes.
+DEFAULTS: dict[str, Any] = {field.name: field.default for field in fields(TrustSettings)}
+LIMITS_S = {
+    "registry": DEFAULTS["registry_max_age_ms"] / 1000,
+    "jwks": DEFAULTS["jwks_max_stale_s"],
+    "revocation": 900,
+    "crl": 900,
+    "ocsp": 900,
+}
+
+
+@pytest.mark.parametrize("kind", LIMITS_S)
+def test_what_goes_stale_has_a_rule_below_its_limit(kind: str) -> None:
+    found = [
+        float(limit)
+        for rule in RULE_LIST
+        for kinds, limit in re.findall(r'trust_material_age_seconds\{kind=~?"([^"]+)"\}\) > ([0-9]+)', rule["expr"])
+        if kind in kinds.split("|")
+    ]
+    assert found
+    assert max(found) < LIMITS_S[kind]
 
 
 def test_metrics_named_in_runbooks_exist() -> None:

@@ -25,6 +25,7 @@ from tests.ingress_negative import Case, Judge, Knobs, each, judging, now
 from tests.ingress_sender import COVERED, Client, Signing
 from tests.ingress_trust_stage import BY, SECRET, TrustStage
 from tests.test_ingress_framing_tls import MALFORMED as UNPARSABLE
+from tests.test_replay_races import JWK
 from tests.trust_material import Pair, ed25519_pair, p256, rsa_jwk, rsa_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -284,7 +285,7 @@ async def test_b3_no_key_for_rsa_pss_can_be_registered(judge: Judge) -> None:
     key: dict[str, Any] = {
         "key_id": "rsa-1",
         "client_id": "client-a",
-        "public_jwk": json.dumps(rsa_jwk(rsa_key())),
+        "public_jwk": JWK,
         **BY,
     }
     days: dict[str, Any] = {"active_from": datetime.now(UTC) - timedelta(hours=2), "active_until": datetime.now(UTC)}
@@ -292,6 +293,10 @@ async def test_b3_no_key_for_rsa_pss_can_be_registered(judge: Judge) -> None:
     async with await api.connect(judge.stage.dsn, application_name="test-register") as connection:
         with pytest.raises(DatabaseRefused, match="SV502 registration_incomplete"):
             await api.trust.register_signature_key(connection, alg="rsa-pss-sha512", **key, **days)
+        rsa = {**key, "public_jwk": json.dumps(rsa_jwk(rsa_key()))}
+        for alg in ("rsa-pss-sha512", "ed25519"):
+            with pytest.raises(DatabaseRefused, match="SV502 registration_incomplete"):
+                await api.trust.register_signature_key(connection, alg=alg, **rsa, **days)
         assert await rows(judge.stage.dsn, query) == []
         await api.trust.register_signature_key(connection, alg="ed25519", **key, **days)
     assert await rows(judge.stage.dsn, query) == [("ed25519",)]

@@ -29,9 +29,10 @@ NOT_UPDATABLE = "55000"
 AUDITED = {
     ("evidence", name)
     for name in (
-        "attempts", "attestations", "case_ledger", "case_list", "client_certs", "clients", "decision_ledger", "events", "halt_history",
-        "instruction_timeline", "instructions", "outcomes", "policy_history", "proof_rules", "rail_messages", "reason_register",
-        "refusal_counts", "refusals", "response_classes", "routing_decisions", "routing_rules", "signature_keys",
+        "attempts", "attestations", "case_ledger", "case_list", "client_certs", "clients", "decision_ledger",
+        "ended_revocation_sources", "events", "halt_history", "instruction_timeline", "instructions", "outcomes", "policy_history",
+        "proof_rules", "rail_messages", "reason_register", "refusal_counts", "refusals", "response_classes", "revocation_readings",
+        "routing_decisions", "routing_rules", "signature_keys",
     )
 }  # fmt: skip
 
@@ -244,7 +245,7 @@ def test_neg_sec_03_no_role_creates_or_becomes_anything(target: Target, role: st
 def test_neg_sec_04_no_role_calls_what_it_is_not_granted(target: Target, role: str) -> None:
     before = row_counts(target.url)
     allowed = target.allowed(role)
-    assert len(allowed) <= 21  # the operator: routing, halts, cases, and the registry of who is believed
+    assert len(allowed) <= 22  # the operator: routing, halts, cases, who is believed, and which revocation source ends
     with target.login(role) as session:
         for signature, schema, name, call in target.functions:
             refused(session, call, name, "permission denied for schema")

@@ -217,7 +217,7 @@ async def test_a_long_outage_is_bounded_and_keeps_every_count(tmp_path: Path) ->
     ledger, clock = Ledger(), Clock()
     path = tmp_path / "refusals"
     counter = RefusalCounter(
-        ledger, instance="test", max_keys=100, max_rows=700, now=clock, journal=RefusalJournal(path)
+        ledger, instance="test", interval_s=60, max_keys=100, max_rows=700, now=clock, journal=RefusalJournal(path)
     )
     await counter.start()
     ledger.troubles = [OutcomeUnknown("recorded, but nobody knows"), *down(29)]

@@ -65,7 +65,7 @@ STRANGE = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x
         (revocation_list(CA, extra=[(PART[0], False)]), "CRL_INCOMPLETE"),
         (revocation_list(CA, extra=[STRANGE]), "CRL_INCOMPLETE"),
         (revocation_list(CA, number=None), "CRL_NUMBER_MISSING"),
-        (revocation_list(CA, begins=timedelta(minutes=2)), "CRL_NOT_YET_VALID"),
+        (revocation_list(CA, begins=timedelta(hours=2)), "CRL_NOT_YET_VALID"),
         (revocation_list(CA, ends=timedelta(seconds=-1)), "CRL_EXPIRED"),
     ],
 )
@@ -142,7 +142,7 @@ def _refused_outright(status: ocsp.OCSPResponseStatus) -> bytes:
         (status_answer(CA, SERIAL, issuer=SAME_NAME.certificate), "OCSP_OTHER_CERTIFICATE"),
         (status_answer(CA, SERIAL, issuer=renamed(CA, "other")), "OCSP_OTHER_CERTIFICATE"),
         (status_answer(CA, SERIAL, identified_by=hashes.SHA384()), "OCSP_OTHER_CERTIFICATE"),
-        (status_answer(CA, SERIAL, begins=timedelta(minutes=2)), "OCSP_NOT_YET_VALID"),
+        (status_answer(CA, SERIAL, begins=timedelta(hours=2)), "OCSP_NOT_YET_VALID"),
         (status_answer(CA, SERIAL, ends=timedelta(seconds=-1)), "OCSP_EXPIRED"),
         (status_answer(CA, SERIAL, ends=None), "OCSP_EXPIRED"),
     ],

@@ -20,7 +20,8 @@ class RegistryState:
 
     Attributes:
         version: grows with every change of clients, certificates, keys, revocations and rules.
-        revocation_fresh_until: until when what is known about revocations holds; None: no CRL was ever read.
+        revocation_fresh_until: until when what is known about revocations holds for at least one CA with usable
+            certificates; None: for none of them a CRL was read.
     """
 
     version: int
@@ -94,14 +95,17 @@ async def registry_state(connection: Connection, *, role: str = "symphony_ingest
 
 
 async def list_client_certs(connection: Connection, *, role: str = "symphony_ingest") -> list[ClientCert]:
-    """Every registered client certificate (role symphony_ingest, symphony_operator or symphony_maintainer)."""
+    """Every registered client certificate but those that expired more than a day ago.
+
+    For the roles symphony_ingest, symphony_operator and symphony_maintainer.
+    """
     names = ", ".join(f"c.{part.name}" for part in fields(ClientCert))
     rows = await call(connection, role=role, query=f"select {names} from ingress.list_client_certs() as c")
     return [ClientCert(*row) for row in rows]
 
 
 async def list_signature_keys(connection: Connection, *, role: str = "symphony_ingest") -> list[RegisteredKey]:
-    """Every registered key of signed requests (role symphony_ingest or symphony_operator)."""
+    """Every registered key but those that ended more than a day ago (role symphony_ingest or symphony_operator)."""
     names = ", ".join(f"k.{part.name}" for part in fields(RegisteredKey))
     rows = await call(connection, role=role, query=f"select {names} from ingress.list_signature_keys() as k")
     return [RegisteredKey(*row) for row in rows]
@@ -262,10 +266,28 @@ async def record_revocation_list(
     return int((await call(connection, role="symphony_maintainer", query=query, params=params))[0][0])
 
 
-async def retire_seen(connection: Connection) -> int:
-    """Empty what is over in the replay store (role symphony_maintainer); how many buckets.
+async def end_revocation_source(
+    connection: Connection, *, issuer_sha256: bytes, source: str, operator: str, reason: str
+) -> datetime:
+    """End a revocation source that is read no more (role symphony_operator); since when.
 
-    Raises: DatabaseUnavailable when a slot is busy; repeat.
+    Args:
+        source: CRL or OCSP. Recorded again it counts again.
+
+    Raises: NotFound (not recorded, or ended before), Conflict (the CRL of a CA with a usable certificate), Invalid.
+    """
+    query = (
+        "select ingress.end_revocation_source(p_issuer_sha256 => %s, p_source => %s, p_operator => %s, p_reason => %s)"
+    )
+    params = (issuer_sha256, source, operator, reason)
+    ended: datetime = (await call(connection, role="symphony_operator", query=query, params=params))[0][0]
+    return ended
+
+
+async def retire_seen(connection: Connection) -> int:
+    """Close what is over in the replay store (role symphony_maintainer); how many slots were emptied.
+
+    A slot that is in use is passed over. Raises: DatabaseUnavailable when another retirement is under way; repeat.
     """
     rows = await call(connection, role="symphony_maintainer", query="select ingress.retire_seen()")
     return int(rows[0][0])

@@ -171,6 +171,7 @@ class Ingress:
     def _wait_after_refusals(self, visit: Visit) -> None:
         wait_s = self._rejections.wait_s(visit)
         if wait_s > 0:
+            self._rejections.count("TOO_MANY_REFUSALS", visit)
             raise Refusal("TOO_MANY_REFUSALS", retry_after_s=math.ceil(wait_s))
 
     async def _body(self, request: BaseRequest, visit: Visit, is_batch: bool) -> tuple[str, bytes]:

@@ -65,9 +65,15 @@ def _problems(*statuses: int) -> dict[str, Any]:
             "content": {"application/problem+json": {"schema": ref("Problem")}},
         }
         if status == 401:
-            answer["headers"] = {"WWW-Authenticate": {"schema": {"type": "string"}}}
+            answer["headers"] = {
+                "WWW-Authenticate": {"required": True, "schema": {"type": "string"}},
+                "DPoP-Nonce": {
+                    "schema": {"type": "string"},
+                    "description": "Where proofs must carry one (RFC 9449 9).",
+                },
+            }
         if status in {429, 503}:
-            answer["headers"] = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}}}
+            answer["headers"] = {"Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 1}}}
         found[str(status)] = answer
     return found
 
@@ -131,9 +137,18 @@ def _post_one() -> dict[str, Any]:
             "content": {"application/json": {"schema": ref("Instruction")}},
         },
         "responses": {
-            "202": _json("Durably recorded.", "Accepted", headers=replayed),
+            "202": _json("Durably recorded.", "Accepted", headers=replayed, links=_links()),
             **_problems(400, 401, 403, 408, 409, 413, 415, 417, 421, 422, 429, 500, 503),
         },
+    }
+
+
+def _links() -> dict[str, Any]:
+    """Where the state and the evidence of what was recorded are read."""
+    parameters = {"instruction_id": "$response.body#/instruction_id"}
+    return {
+        "state": {"operationId": "getInstruction", "parameters": parameters},
+        "evidence": {"operationId": "getEvidence", "parameters": parameters},
     }
 
 

@@ -124,6 +124,7 @@ COUNTED: Final[dict[str, Reason]] = {
         "refusals above the limit, counted and not attested one by one",
         "find out why requests are refused",
     ),
+    "TOO_MANY_REFUSALS": Reason(429, "too many of the participant's requests were refused", "find out why, then retry"),
 }
 CONNECTION: Final[dict[str, Reason]] = {
     "CONNECTION_NO_CERTIFICATE": Reason(
@@ -177,7 +178,6 @@ TRANSIENT: Final[dict[str, Reason]] = {
         "retry with the same key; operator: enrol this ingress anew",
     ),
     "STOPPING": Reason(503, "this ingress is stopping", "retry with the same key"),
-    "TOO_MANY_REFUSALS": Reason(429, "too many of the participant's requests were refused", "find out why, then retry"),
     "INTERNAL_ERROR": Reason(
         500, "the ingress failed; the instruction may be recorded", "retry with the same key, and report"
     ),

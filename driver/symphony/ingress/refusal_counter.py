@@ -120,6 +120,11 @@ class RefusalCounter:
         waiting = sum(row.refusals for row in self._rows)
         return waiting + sum(tally.refusals for tally in self._tallies.values())
 
+    @property
+    def unkept(self) -> int:
+        """How many of them are in memory alone, and lost with this process."""
+        return self.unrecorded - sum(row.refusals for row in self._rows[: self._in_journal])
+
     async def start(self) -> None:
         """Take up what an earlier process left in the journal, and flush each interval from now on.
 
@@ -136,9 +141,8 @@ class RefusalCounter:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
         await self.flush()
-        if self._in_journal < len(self._rows):
-            lost = sum(row.refusals for row in self._rows[self._in_journal :])
-            self._log.error("refusal counts lost", refusals=lost)
+        if self.unkept:
+            self._log.error("refusal counts lost", refusals=self.unkept)
         if self._journal is not None:
             self._journal.close()
 

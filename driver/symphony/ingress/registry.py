@@ -67,12 +67,18 @@ class RegistryCache:
         self._log = structlog.get_logger()
         self._registry: Registry | None = None
         self._read_at = self._confirmed_at = float("-inf")
+        self._revocations_at = clock()
         self._connection: Connection | None = None
 
     @property
     def age_s(self) -> float:
         """Seconds since the database last said that this is the current registry."""
         return self._clock() - self._confirmed_at
+
+    @property
+    def revocation_age_s(self) -> float:
+        """Seconds since the database last knew longer than before that revocations are fresh, or since the start."""
+        return self._clock() - self._revocations_at
 
     @property
     def is_fresh(self) -> bool:
@@ -129,8 +135,8 @@ class RegistryCache:
             await self._load()
             return
         # The same clients and keys; how fresh the revocations are changes without a new version.
-        self._registry = Registry(state=state, certificates=self._registry.certificates, keys=self._registry.keys)
-        self._confirmed_at = asked_at
+        current = Registry(state=state, certificates=self._registry.certificates, keys=self._registry.keys)
+        self._keep(current, asked_at)
 
     async def _load(self) -> Registry:
         if self._connection is None:
@@ -140,8 +146,16 @@ class RegistryCache:
         if self._registry is None or registry.state.version != self._registry.state.version:
             self._log.info("registry read", version=registry.state.version, certificates=len(registry.certificates))
         self._on_change(registry)
-        self._registry, self._read_at, self._confirmed_at = registry, asked_at, asked_at
+        self._read_at = asked_at
+        self._keep(registry, asked_at)
         return registry
+
+    def _keep(self, registry: Registry, asked_at: float) -> None:
+        known = None if self._registry is None else self._registry.state.revocation_fresh_until
+        fresh_until = registry.state.revocation_fresh_until
+        if fresh_until is not None and (known is None or fresh_until > known):
+            self._revocations_at = asked_at
+        self._registry, self._confirmed_at = registry, asked_at
 
     async def _wait(self) -> None:
         """Wait for a notification, at most one poll interval."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from symphony.api.ingress import Decision, Item, Read
-from symphony.errors import DatabaseUnavailable, RetryLater
+from symphony.errors import DatabaseUnavailable, OutcomeUnknown, RetryLater
 from symphony.ingress.batcher import Overloaded, Unrecordable
 from symphony.ingress.buckets import TokenBuckets
 from symphony.ingress.lanes import Lanes
@@ -67,13 +67,14 @@ class Rejections:
             item = visit.rejected(reason_code, instruction_id=instruction_id, idempotency_key=idempotency_key)
             try:
                 attestation_id = (await self._lanes.submit(item)).attestation_id
-            except (DatabaseUnavailable, RetryLater, Overloaded, Unrecordable):  # certainly not in the ledger
-                self._count(reason_code, visit)
+            except (DatabaseUnavailable, RetryLater, Overloaded, Unrecordable, OutcomeUnknown):
+                # Not in the ledger, or (OutcomeUnknown) perhaps: rather counted beside an attestation than nowhere.
+                self.count(reason_code, visit)
                 raise
             self._say(item, reason_code)
         else:
             self._metrics.ingress_shed_total.labels("reject_flood").inc()
-            self._count(reason_code, visit)
+            self.count(reason_code, visit)
         return Problem(
             reason_code=refusal.reason_code,
             correlation_id=visit.correlation_id,
@@ -91,7 +92,8 @@ class Rejections:
         self._refusals.charge(item.participant_id or "-")
         self._say(item, decision.reason_code)
 
-    def _count(self, reason_code: str, visit: Visit) -> None:
+    def count(self, reason_code: str, visit: Visit) -> None:
+        """Count a refusal that is not attested."""
         if self._counter is not None:
             self._counter.note(
                 reason_code, cert_sha256=visit.cert_sha256, participant_id=visit.participant_id, level="REQUEST"

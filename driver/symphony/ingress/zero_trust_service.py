@@ -57,7 +57,7 @@ async def start_zero_trust(
             listener=listener,
             shutdown_timeout_s=settings.shutdown_timeout_ms / 1000,
             unready=lambda: None if believed.registry.is_fresh else "registry stale",
-            before_close=[lambda: _stopped(trust.databases.ingest, facts)],
+            before_close=[lambda: _stopped(trust.databases.ingest, facts, believed.counter)],
             after_close=[closing.pop_all().aclose],
         )
         undo.pop_all()
@@ -92,6 +92,7 @@ def _keep_fresh(service: Service, trust: Trust, believed: Believed, listener: Li
 
     metrics.watch_age("registry", lambda: believed.registry.age_s)
     metrics.watch_age("jwks", jwks_age_s)
+    metrics.watch_age("revocation", lambda: believed.registry.revocation_age_s)
     pools = service.engine.pools
     trust.on_replaced("symphony_ingest", pools.ingest.drain)
     trust.on_replaced("symphony_status_reader", pools.status.drain)
@@ -161,8 +162,10 @@ async def _record(database: Dsn, kind: str, facts: dict[str, object]) -> None:
         await api.trust.record_service_event(connection, kind=kind, facts=facts)
 
 
-async def _stopped(database: Dsn, facts: dict[str, object]) -> None:
+async def _stopped(database: Dsn, facts: dict[str, object], counter: RefusalCounter) -> None:
+    await counter.flush()
+    counts = {"refusals_lost": counter.unkept, "refusals_unrecordable": counter.unrecordable}
     try:
-        await _record(database, "INGRESS_STOPPED", facts)
+        await _record(database, "INGRESS_STOPPED", facts | counts)
     except SymphonyError as error:  # the database may be why we stop
         structlog.get_logger().error("the end of this ingress is not recorded", error=error)

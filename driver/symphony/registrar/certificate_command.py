@@ -98,7 +98,7 @@ def revoke(
 @click.option("--json", "as_json", is_flag=True, help="One JSON array instead of lines.")
 @database_options
 def list_command(as_json: bool, access: DatabaseAccess) -> None:
-    """List every registered certificate, the oldest registration first."""
+    """List every registered certificate, the oldest registration first; not what expired more than a day ago."""
     found = run_as_operator(access, lambda connection: trust.list_client_certs(connection, role="symphony_operator"))
     rows = [_row(certificate) for certificate in found]
     if as_json:
@@ -110,6 +110,42 @@ def list_command(as_json: bool, access: DatabaseAccess) -> None:
             f"{row['cert_sha256']} {row['client_id']} {row['participant_id']} serial {row['serial']}"
             f" until {row['not_after']} {state}"
         )
+
+
+@cert.command("end-source")
+@click.argument("source", type=click.Choice(["CRL", "OCSP"]))
+@click.option("--client-ca", type=_FILE, help="The CA whose source it is, PEM or DER.")
+@click.option("--issuer-sha256", help="Instead: SHA-256 of that CA's DER, hexadecimal.")
+@named
+def end_source(
+    source: str,
+    client_ca: Path | None,
+    issuer_sha256: str | None,
+    access: DatabaseAccess,
+    operator: str,
+    reason: str,
+) -> None:
+    """End a CA's revocation source that is read no more, so that its age stops no certificate.
+
+    Stop symphony maintain reading it first: read again, it counts again. The list of a CA with a usable certificate
+    cannot be ended.
+    """
+    if (client_ca is None) == (issuer_sha256 is None):
+        raise click.UsageError("name the CA once: --client-ca or --issuer-sha256")
+    try:
+        issuer = bytes.fromhex(issuer_sha256 or "")
+    except ValueError:
+        raise click.UsageError("--issuer-sha256 is no hexadecimal number") from None
+    if client_ca is not None:
+        with reported():
+            issuer = hashlib.sha256(read_authority(client_ca).public_bytes(Encoding.DER)).digest()
+    run_as_operator(
+        access,
+        lambda connection: trust.end_revocation_source(
+            connection, issuer_sha256=issuer, source=source, operator=operator, reason=reason
+        ),
+    )
+    click.echo(f"revocation source {source} of CA {issuer.hex()} ended")
 
 
 @cert.command()

@@ -11,4 +11,4 @@ alter function core.hold_cell() owner to symphony_core_owner;
 revoke all on function core.hold_cell() from public;
 comment on function core.hold_cell() is
 $$Keeps the cell's epoch from being raised until this transaction ends.
-Callers: ingress.accept, outbox.enqueue_payment_outbox. Writes: nothing. Locks: core.cell ROW SHARE, which only core.establish_cell waits for. Raises: nothing. Idempotent: yes.$$;
+Callers: ingress.accept, ingress.accept_proven, ingress.attest_read, outbox.enqueue_payment_outbox. Writes: nothing. Locks: core.cell ROW SHARE, which only core.establish_cell waits for. Raises: nothing. Idempotent: yes.$$;

@@ -11,4 +11,4 @@ alter function core.list_reasons() owner to symphony_core_owner;
 revoke all on function core.list_reasons() from public;
 comment on function core.list_reasons() is
 $$The register of reason codes.
-Callers: ingress.attest. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: ingress.attest, ingress.record_refusal_counts. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

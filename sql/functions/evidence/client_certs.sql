@@ -7,5 +7,5 @@ from ingress.client_certs as c
 left join ingress.revoked_client_certs as r on r.cert_sha256 = c.cert_sha256;
 alter view evidence.client_certs owner to symphony_evidence_owner;
 comment on view evidence.client_certs is
-$$Client certificates that were registered, by whom and why, and what ended them. cert_sha256 is the one an attestation names.
+$$Client certificates that were registered, by whom and why, and what ended them. cert_sha256 is the one an attestation names. revoked_at is when this database learned of it, which is later than the CA decided it; evidence.revocation_readings tells how much later it can be.
 Callers: symphony_auditor. Read-only.$$;

@@ -4,5 +4,5 @@ select c.count_id, c.level, c.reason_code, c.verify_code, host(c.peer_address) a
 from ingress.refusal_counts as c;
 alter view evidence.refusal_counts owner to symphony_evidence_owner;
 comment on view evidence.refusal_counts is
-$$Refusals that were counted instead of attested: failed TLS handshakes and requests above the limit. Bound a time range with count_id as in evidence.attestations.
+$$Refusals that were counted instead of attested: failed TLS handshakes and requests above the limit. peer_address is personal data (sql/README.md). Bound a time range with count_id as in evidence.attestations.
 Callers: symphony_auditor. Read-only.$$;

@@ -12,12 +12,16 @@ declare
   v_reason text;
 begin
   perform core.require_session();
+  perform core.hold_cell();
   if p_item is null then
     perform core.raise_error('SV501');
   end if;
   v_items := ingress.refuse_unproven(p_items => array[p_item], p_proofs => case when not (p_proof is null) then array[p_proof] end);
   v_items[1].rail := null; -- what asks for nothing to be paid is attested as READ
-  v_reason := coalesce(v_items[1].reject_reason, case when p_outbox_id is null then 'INSTRUCTION_UNKNOWN' end);
+  v_reason := coalesce(v_items[1].reject_reason, case -- what an attestation of READ must hold
+      when (octet_length(p_item.body_sha256) = 32 and p_item.db_role is not null and p_item.correlation_id is not null
+        and isfinite(p_item.received_at) and isfinite(p_item.verified_at)) is not true then 'ITEM_INVALID'
+      when p_outbox_id is null then 'INSTRUCTION_UNKNOWN' end);
   v_recorded.outbox_id := p_outbox_id;
   v_intents := array(select f.intent from ingress.list_intents(p_items => v_items) as f);
   select a.policy_version, a.checksum into v_policy from policy.get_active() as a;
@@ -30,5 +34,5 @@ $$;
 alter function ingress.attest_read(ingress.item, ingress.proof, uuid) owner to symphony_ingress_owner;
 revoke all on function ingress.attest_read(ingress.item, ingress.proof, uuid) from public;
 comment on function ingress.attest_read(ingress.item, ingress.proof, uuid) is
-$$Attests one read: READ of the recorded instruction, or REJECT with the reason. Proof is judged and used up as in ingress.accept_proven; null only where none is required.
-Callers: ingress.read_status, ingress.read_evidence. Writes: ingress_attestations, seen_jti. Locks: replay keys. Raises: SV501, SV003, SX004. Idempotent: no.$$;
+$$Attests one read: READ of the recorded instruction, or REJECT with the reason. Proof is judged and used up as in ingress.accept_proven; null only where none is required. A read that does not say what an attestation must hold: ITEM_INVALID.
+Callers: ingress.read_status, ingress.read_evidence. Writes: ingress_attestations, seen_jti. Locks: core.cell and proof_rules ROW SHARE, replay keys. Raises: SV501 no item, SX003 no cell, SV003, SX004. Idempotent: no.$$;

@@ -15,4 +15,4 @@ alter function ingress.bump_registry() owner to symphony_ingress_owner;
 revoke all on function ingress.bump_registry() from public;
 comment on function ingress.bump_registry() is
 $$Tells caches that the registry changed: its version grows and NOTIFY symphony_trust hints at it. A lost hint costs one poll.
-Callers: ingress.register_client, ingress.register_client_cert, ingress.register_signature_key, ingress.end_credential, ingress.publish_proof_rule, ingress.record_revocation_list. Writes: registry_state. Locks: its row, to the end of the transaction. Raises: nothing. Idempotent: no.$$;
+Callers: ingress.register_client, ingress.register_client_cert, ingress.register_signature_key, ingress.revoke_client_cert, ingress.retire_signature_key, ingress.publish_proof_rule, ingress.record_revocation_list, ingress.end_revocation_source. Writes: registry_state. Locks: its row, to the end of the transaction. Raises: nothing. Idempotent: no.$$;

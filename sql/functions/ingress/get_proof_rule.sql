@@ -21,4 +21,4 @@ alter function ingress.get_proof_rule() owner to symphony_ingress_owner;
 revoke all on function ingress.get_proof_rule() from public;
 comment on function ingress.get_proof_rule() is
 $$What a request must prove, now. Version 0, before anything was published: proof is not required, and what is proved must hold.
-Callers: ingress.accept, ingress.judge_proofs, ingress.use_proofs, ingress.publish_proof_rule, ingress.get_registry_state, the reads. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: ingress.refuse_unproven, ingress.publish_proof_rule, ingress.get_registry_state. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

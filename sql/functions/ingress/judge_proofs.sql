@@ -20,10 +20,12 @@ begin
       when c.client_id <> u.client_id or c.participant_id is distinct from u.participant_id then 'CERT_CLIENT_MISMATCH'
       when v_now < c.not_before then 'CERT_NOT_YET_VALID'
       when v_now > c.not_after then 'CERT_EXPIRED'
-      -- Every source its issuer has must be fresh, and a list must have been read since the certificate was registered.
+      -- Every source of its issuer that was not ended must be fresh, and a list read since the certificate was registered.
       when (select bool_and(f.next_update > v_now and f.checked_at > v_since)
           and bool_or(f.source = 'CRL' and f.checked_at > c.registered_at)
-        from ingress.revocation_sources as f where f.issuer_sha256 = c.issuer_sha256) is not true then 'REVOCATION_STALE'
+        from ingress.revocation_sources as f where f.issuer_sha256 = c.issuer_sha256
+          and not exists (select from ingress.ended_revocation_sources as e where e.issuer_sha256 = f.issuer_sha256 and e.source = f.source
+            and e.ended_at >= f.checked_at)) is not true then 'REVOCATION_STALE'
       when u.signature_key_id is null and p_rule.signature_required and u.rail is not null then 'SIGNATURE_MISSING'
       when u.pop_mode = 'MTLS' and p_rule.mtls_token_use = 'per_request_proof'
         and (u.signature_key_id is null or u.signature_nonce_sha256 is null) then 'PROOF_MISSING'

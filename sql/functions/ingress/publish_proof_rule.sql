@@ -8,7 +8,9 @@ declare
   v_now timestamptz;
   v_rule ingress.proof_rules;
 begin
-  perform ingress.bump_registry(); -- one publisher at a time
+  -- One publisher at a time, and after every request that was judged by the rule before: its attestation is older than this rule.
+  lock table ingress.proof_rules in exclusive mode;
+  perform ingress.bump_registry();
   v_now := core.now();
   v_rule := ingress.get_proof_rule();
   if v_rule.proof_required and p_proof_required is distinct from true then
@@ -31,4 +33,4 @@ alter function ingress.publish_proof_rule(boolean, boolean, text, text, integer,
 revoke all on function ingress.publish_proof_rule(boolean, boolean, text, text, integer, text, text) from public;
 comment on function ingress.publish_proof_rule(boolean, boolean, text, text, integer, text, text) is
 $$Publishes what requests must prove from its commit on; returns the rule's version. Requiring proof cannot be taken back.
-Callers: symphony_operator. Writes: proof_rules, registry_state. Locks: the row of registry_state. Raises: SV502 a member out of its form, SA501 proof waived. Idempotent: no.$$;
+Callers: symphony_operator. Writes: proof_rules, registry_state. Locks: proof_rules EXCLUSIVE (waits for the transactions that judge requests, and they for it), then the row of registry_state. Raises: SV502 a member out of its form, SA501 proof waived. Idempotent: no.$$;

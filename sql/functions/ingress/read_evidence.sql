@@ -18,4 +18,4 @@ alter function ingress.read_evidence(ingress.item, ingress.proof) owner to symph
 revoke all on function ingress.read_evidence(ingress.item, ingress.proof) from public;
 comment on function ingress.read_evidence(ingress.item, ingress.proof) is
 $$A participant reads the evidence about one of its own instructions (evidence.list_timeline); the read is attested, granted or refused.
-Callers: symphony_evidence_reader. Writes: ingress_attestations, seen_jti. Locks: replay keys. Raises: SV501, SV003, SX004. Idempotent: no.$$;
+Callers: symphony_evidence_reader. Writes: ingress_attestations, seen_jti. Locks: as ingress.attest_read. Raises: SV501 no item, SX003 no cell, SV003, SX004. Idempotent: no.$$;

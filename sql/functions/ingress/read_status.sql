@@ -23,4 +23,4 @@ alter function ingress.read_status(ingress.item, ingress.proof) owner to symphon
 revoke all on function ingress.read_status(ingress.item, ingress.proof) from public;
 comment on function ingress.read_status(ingress.item, ingress.proof) is
 $$A participant reads the state of one of its own instructions; the read is attested, granted or refused.
-Callers: symphony_status_reader. Writes: ingress_attestations, seen_jti. Locks: replay keys. Raises: SV501, SV003, SX004. Idempotent: no.$$;
+Callers: symphony_status_reader. Writes: ingress_attestations, seen_jti. Locks: as ingress.attest_read. Raises: SV501 no item, SX003 no cell, SV003, SX004. Idempotent: no.$$;

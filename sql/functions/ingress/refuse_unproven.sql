@@ -3,11 +3,14 @@ language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_rule ingress.proof_rules := ingress.get_proof_rule();
+  v_rule ingress.proof_rules;
   v_items ingress.item[] := p_items;
   v_reasons text[];
   r record;
 begin
+  -- A lock of its own statement: the rule read after it is in force until the commit, for ingress.publish_proof_rule waits.
+  lock table ingress.proof_rules in row share mode;
+  v_rule := ingress.get_proof_rule();
   if p_proofs is null then
     select array_agg(case when v_rule.proof_required and u.reject_reason is null then 'PROOF_MISSING' end order by u.n) into v_reasons
     from unnest(p_items) with ordinality as u(participant_id, tenant_id, instruction_id, idempotency_key, rail, currency,
@@ -30,4 +33,4 @@ alter function ingress.refuse_unproven(ingress.item[], ingress.proof[]) owner to
 revoke all on function ingress.refuse_unproven(ingress.item[], ingress.proof[]) from public;
 comment on function ingress.refuse_unproven(ingress.item[], ingress.proof[]) is
 $$The items, each that is not proven marked with the reason: ingress.judge_proofs, then ingress.use_proofs. Without proofs at all: PROOF_MISSING where the rule in force requires proof.
-Callers: ingress.accept, ingress.accept_proven, ingress.attest_read. Writes: seen_jti. Locks: as ingress.use_proofs. Raises: SV503. Idempotent: no.$$;
+Callers: ingress.accept, ingress.accept_proven, ingress.attest_read. Writes: seen_jti. Locks: proof_rules ROW SHARE, then as ingress.use_proofs. Raises: SV503. Idempotent: no.$$;

@@ -12,6 +12,9 @@ begin
   if not found then
     perform core.raise_error('SN501', jsonb_build_object('client_id', p_client_id));
   end if;
+  if not (ingress.is_instant(p_not_before) and ingress.is_instant(p_not_after)) then
+    perform core.raise_error('SV502', '{"member": "not_before"}');
+  end if;
   perform ingress.bump_registry();
   v_now := core.now(); -- after the wait: a revocation list read before this does not speak of the certificate
   insert into ingress.client_certs (cert_sha256, client_id, participant_id, issuer_sha256, serial, not_before, not_after,

@@ -12,6 +12,11 @@ begin
   if not found then
     perform core.raise_error('SN501', jsonb_build_object('client_id', p_client_id));
   end if;
+  if ingress.is_public_jwk(p_alg => p_alg, p_jwk => p_public_jwk) is not true then -- a member more may be the private key, and stays for ever
+    perform core.raise_error('SV502', '{"member": "public_jwk"}');
+  elsif not (ingress.is_instant(p_active_from) and coalesce(ingress.is_instant(p_active_until), true)) then
+    perform core.raise_error('SV502', '{"member": "active_from"}');
+  end if;
   perform ingress.bump_registry();
   v_now := core.now();
   insert into ingress.signature_keys (key_id, client_id, participant_id, alg, public_jwk, active_from, active_until, registered_by, reason,
@@ -30,7 +35,7 @@ begin
   end if;
   return false;
 exception
-  when not_null_violation or check_violation then
+  when not_null_violation or check_violation or data_exception then -- also a JWK that no jsonb can hold
     perform core.raise_error('SV502', jsonb_build_object('sqlstate', sqlstate));
     return null;
 end
@@ -38,5 +43,5 @@ $$;
 alter function ingress.register_signature_key(text, text, text, text, timestamptz, timestamptz, text, text) owner to symphony_ingress_owner;
 revoke all on function ingress.register_signature_key(text, text, text, text, timestamptz, timestamptz, text, text) from public;
 comment on function ingress.register_signature_key(text, text, text, text, timestamptz, timestamptz, text, text) is
-$$Registers a key of a client for signed requests; true when it is new. A shared secret (hmac-sha256) has no public_jwk: it is in OpenBao.
+$$Registers a key of a client for signed requests; true when it is new. Its JWK is the public key of its algorithm and nothing else. A shared secret (hmac-sha256) has no public_jwk: it is in OpenBao.
 Callers: symphony_operator. Writes: signature_keys, registry_state. Locks: the row of registry_state. Raises: SN501, SV502, SC501 the id is taken. Idempotent: yes.$$;

@@ -27,3 +27,11 @@ create or replace trigger refuse_change before update or delete on ingress.refus
 alter table ingress.refusal_counts enable always trigger refuse_change;
 create or replace trigger refuse_truncate before truncate on ingress.refusal_counts for each statement execute function core.refuse_change();
 alter table ingress.refusal_counts enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on ingress.ended_revocation_sources for each row execute function core.refuse_change();
+alter table ingress.ended_revocation_sources enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on ingress.ended_revocation_sources for each statement execute function core.refuse_change();
+alter table ingress.ended_revocation_sources enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on ingress.revocation_readings for each row execute function core.refuse_change();
+alter table ingress.revocation_readings enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on ingress.revocation_readings for each statement execute function core.refuse_change();
+alter table ingress.revocation_readings enable always trigger refuse_truncate;

@@ -18,6 +18,7 @@ declare
   v_besides smallint[];
   v_keys uuid[];
   v_requests uuid[];
+  v_seen bigint[];
   r record;
 begin
   -- Outside the ring: what its slot may have forgotten, or could not yet tell from an older turn.
@@ -64,12 +65,10 @@ begin
   end if;
   if v_new < cardinality(v_keys) or array_remove(v_besides, null) <> '{}' then
     -- A new statement, so that it sees what others committed while the insert waited. Kept by another request: used before.
+    v_seen := ingress.find_seen(p_slots => v_slots, p_besides => v_besides, p_keys => v_keys, p_requests => v_requests);
     for r in
-      select u.n, min(u.kind) as kind
-      from unnest(v_items, v_kinds, v_slots, v_besides, v_keys, v_requests) as u(n, kind, slot, beside, seen_key, correlation_id)
-      where exists (select from ingress.seen_jti as s where s.slot = u.slot and s.seen_key = u.seen_key and s.correlation_id <> u.correlation_id)
-        or exists (select from ingress.seen_jti as s where s.slot = u.beside and s.seen_key = u.seen_key and s.correlation_id <> u.correlation_id)
-      group by u.n
+      select u.n, min(u.kind) as kind from unnest(v_items, v_kinds) with ordinality as u(n, kind, place)
+      where u.place = any (v_seen) group by u.n
     loop
       v_reasons[r.n] := r.kind || '_REPLAYED';
     end loop;
@@ -81,4 +80,4 @@ alter function ingress.use_proofs(ingress.item[], ingress.proof[], text[], ingre
 revoke all on function ingress.use_proofs(ingress.item[], ingress.proof[], text[], ingress.proof_rules) from public;
 comment on function ingress.use_proofs(ingress.item[], ingress.proof[], text[], ingress.proof_rules) is
 $$Uses up what may be used once, and tells what was used before: the token (where the rule says single_use), the DPoP proof (same jti and key, also across the edge of its slot as far as it was recorded), the signature's nonce. Items of one request share their proofs. A second transaction waits for the first; if that rolls back, nothing was used.
-Callers: ingress.refuse_unproven. Writes: seen_jti. Locks: keys, sorted, to the end of the transaction. Raises: SX003. Idempotent: no.$$;
+Callers: ingress.refuse_unproven. Writes: seen_jti. Locks: keys, sorted, to the end of the transaction, and the slots they are in, no other. Raises: SX003. Idempotent: no.$$;

@@ -30,9 +30,10 @@ insert into expected_relations values
   ('case_ledger', 'view', 'symphony_auditor:SELECT'),
   ('case_list', 'view', 'symphony_auditor:SELECT, symphony_operator:SELECT'),
   ('cases', 'table', 'symphony_ops_owner:SELECT'),
-  ('client_certs', 'view', 'symphony_auditor:SELECT'),
+  ('client_certs', 'view', 'symphony_auditor:SELECT, symphony_operator:SELECT'),
   ('clients', 'view', 'symphony_auditor:SELECT'),
   ('decision_ledger', 'view', 'symphony_auditor:SELECT'),
+  ('ended_revocation_sources', 'view', 'symphony_auditor:SELECT'),
   ('events', 'view', 'symphony_auditor:SELECT'),
   ('evidence_events', 'partitioned', 'symphony_ops_owner:SELECT'),
   ('halt_history', 'view', 'symphony_auditor:SELECT'),
@@ -46,9 +47,10 @@ insert into expected_relations values
   ('refusal_counts', 'view', 'symphony_auditor:SELECT'),
   ('refusals', 'view', 'symphony_auditor:SELECT'),
   ('response_classes', 'view', 'symphony_auditor:SELECT'),
+  ('revocation_readings', 'view', 'symphony_auditor:SELECT'),
   ('routing_decisions', 'view', 'symphony_auditor:SELECT'),
   ('routing_rules', 'view', 'symphony_auditor:SELECT'),
-  ('signature_keys', 'view', 'symphony_auditor:SELECT');
+  ('signature_keys', 'view', 'symphony_auditor:SELECT, symphony_operator:SELECT');
 select set_eq($$select relation, kind, granted from pg_temp.relations('evidence')$$, $$select * from expected_relations$$, 'INV-010: relations of evidence and exactly who may read them');
 
 create temp table expected_columns (relation text collate "C", columns text collate "C");
