@@ -23,7 +23,7 @@ ALLOWED = {
     (
         2,
         "core.create_month_partition",
-        "75e15c81af8579c3248aa7d38afa0ca14d3ef8e5dd2937abab7b57769575ccbc",
+        "5e4f7c87ba9d0e345490aa8efe5ec49492b39381527a5541c02242d4d6939954",
     ): "makes the monthly leaves of registered tables: DDL, so its text is made at run time; "
     "every name passes through %I, every value through %L, and it is SECURITY INVOKER",
     (

@@ -87,8 +87,9 @@ class _Trace:
 
     async def _together(self, files: Sequence[SqlFile]) -> None:
         held: dict[int, set[str]] = defaultdict(set)
-        scans: dict[int, int] = {}
-        changed: dict[int, int] = {}
+        # What a file that ran alone before has counted is not this transaction's.
+        scans = await self._pairs(SCANS)
+        changed = await self._pairs(CHANGED)
         strong: dict[str, str] = {}
         for file in files:
             await self._settings()

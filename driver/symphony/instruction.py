@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from symphony.money import InvalidMoney, to_minor
+from symphony.resolver.aliases import Alias, InvalidAlias, normalise
 from symphony.strict_json import InvalidInput, point, read_json, shown
 
 __all__ = [
@@ -27,8 +28,9 @@ class Instruction:
 
     Attributes:
         amount_minor: integer minor units of `currency`, 1 to 2**53 - 1.
-        requires_proxy: the creditor is given by an alias that a proxy registry must resolve.
-        parties: RFC 8785 canonical JSON of creditor (without participant_id), debtor and remittance.
+        alias: what the creditor is given by, in its one form, where a proxy registry must resolve it.
+        parties: RFC 8785 canonical JSON of creditor (without participant_id), debtor and remittance; an alias
+            stands in it in its one form, so that the same alias written in two ways is the same content.
     """
 
     instruction_id: str
@@ -39,8 +41,13 @@ class Instruction:
     end_to_end_id: str | None
     purpose: str | None
     uetr: UUID | None
-    requires_proxy: bool
+    alias: Alias | None = field(repr=False)
     parties: str = field(repr=False)
+
+    @property
+    def requires_proxy(self) -> bool:
+        """The creditor is given by an alias, with or without an account."""
+        return self.alias is not None
 
 
 class Rule:
@@ -61,7 +68,7 @@ class Rule:
 
 
 # No control characters, line separators, bidirectional controls (they disguise a name), half surrogates.
-_TEXT: Final = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]{1,140}"
+_TEXT: Final = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 
 IDENTIFIER: Final = Rule(r"[A-Za-z0-9._:/+-]{1,64}", "1 to 64 ASCII letters, digits and . _ : / + -")
 RAIL: Final = Rule(r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ and -")
@@ -70,8 +77,9 @@ REFERENCE: Final = Rule(r"[ -~]{1,35}", "1 to 35 printable ASCII characters")
 PURPOSE: Final = Rule(r"[A-Z0-9]{1,4}", "1 to 4 capital letters and digits (ISO 20022 ExternalPurpose1Code)")
 ACCOUNT: Final = Rule(r"[ -~]{1,64}", "1 to 64 printable ASCII characters")
 AGENT: Final = Rule(r"[ -~]{1,35}", "1 to 35 printable ASCII characters (a BIC or a clearing member id)")
-TEXT: Final = Rule(_TEXT, "1 to 140 characters without control characters")
+TEXT: Final = Rule(_TEXT + "{1,140}", "1 to 140 characters without control characters")
 ALIAS_TYPE: Final = Rule(r"[A-Z0-9]{1,4}", "1 to 4 capital letters and digits (ISO 20022 proxy type)")
+ALIAS_VALUE: Final = Rule(_TEXT + "{1,320}", "1 to 320 characters without control characters")
 UETR: Final = Rule(
     r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", "a UUID version 4 in lower case"
 )
@@ -95,11 +103,11 @@ def parse_instruction(obj: object) -> Instruction:
     """Check the wire form of one instruction and return what is recorded of it.
 
     The first failing rule is reported, in this order: unknown members, instruction_id, rail, currency,
-    amount, end_to_end_id, purpose, uetr, debtor, creditor, remittance, then an alias: no rail serves one yet.
+    amount, end_to_end_id, purpose, uetr, debtor, creditor (its alias included), remittance.
 
     Raises:
         InvalidInput: SCHEMA_INVALID, CURRENCY_INVALID, AMOUNT_INVALID, AMOUNT_ZERO, AMOUNT_DECIMALS,
-            AMOUNT_TOO_LARGE or PROXY_NOT_SUPPORTED.
+            AMOUNT_TOO_LARGE, PROXY_TYPE_UNSUPPORTED or PROXY_INVALID_FORMAT.
     """
     members = _members(obj, "", MEMBERS)
     instruction_id = _required(members, "", "instruction_id", IDENTIFIER)
@@ -109,14 +117,8 @@ def parse_instruction(obj: object) -> Instruction:
     purpose = _optional(members, "", "purpose", PURPOSE)
     uetr = _optional(members, "", "uetr", UETR)
     debtor = _debtor(members)
-    creditor, participant_id, requires_proxy = _creditor(members)
+    creditor, participant_id, alias = _creditor(members)
     remittance = _optional(members, "", "remittance", TEXT)
-    if requires_proxy:
-        raise InvalidInput(
-            "PROXY_NOT_SUPPORTED",
-            "/creditor/alias",
-            "an alias is not resolved yet; give creditor.account instead",
-        )
     tail = "}" if remittance is None else f',"remittance":{_quote(remittance)}}}'
     return Instruction(
         instruction_id,
@@ -127,7 +129,7 @@ def parse_instruction(obj: object) -> Instruction:
         end_to_end_id,
         purpose,
         None if uetr is None else UUID(uetr),
-        requires_proxy,
+        alias,
         f'{{"creditor":{creditor},"debtor":{debtor}{tail}',
     )
 
@@ -206,8 +208,8 @@ def _debtor(members: dict[str, object]) -> str:
     return text + "}"
 
 
-def _creditor(members: dict[str, object]) -> tuple[str, str | None, bool]:
-    """Return the creditor in canonical JSON (its participant apart), its participant, whether by alias."""
+def _creditor(members: dict[str, object]) -> tuple[str, str | None, Alias | None]:
+    """Return the creditor in canonical JSON (its participant apart), its participant, its alias."""
     creditor = _object(members, "", "creditor", CREDITOR_MEMBERS)
     participant_id = _optional(creditor, "/creditor", "participant_id", PARTICIPANT)
     parts: list[str] = []
@@ -215,11 +217,21 @@ def _creditor(members: dict[str, object]) -> tuple[str, str | None, bool]:
         parts.append(f'"account":{_quote(_required(creditor, "/creditor", "account", ACCOUNT))}')
     if "agent" in creditor:
         parts.append(f'"agent":{_quote(_required(creditor, "/creditor", "agent", AGENT))}')
-    if "alias" in creditor:
-        alias = _object(creditor, "/creditor", "alias", ALIAS_MEMBERS)
-        kind = _required(alias, "/creditor/alias", "type", ALIAS_TYPE)
-        value = _required(alias, "/creditor/alias", "value", TEXT)
-        parts.append(f'"alias":{{"type":{_quote(kind)},"value":{_quote(value)}}}')
+    alias = _alias(creditor) if "alias" in creditor else None
+    if alias is not None:
+        parts.append(f'"alias":{{"type":{_quote(alias.type)},"value":{_quote(alias.value)}}}')
     if "name" in creditor:
         parts.append(f'"name":{_quote(_required(creditor, "/creditor", "name", TEXT))}')
-    return "{" + ",".join(parts) + "}", participant_id, "alias" in creditor
+    return "{" + ",".join(parts) + "}", participant_id, alias
+
+
+def _alias(creditor: dict[str, object]) -> Alias:
+    alias = _object(creditor, "/creditor", "alias", ALIAS_MEMBERS)
+    kind = _required(alias, "/creditor/alias", "type", ALIAS_TYPE)
+    value = _required(alias, "/creditor/alias", "value", ALIAS_VALUE)
+    try:
+        return normalise(kind, value)
+    except InvalidAlias as error:
+        reason_code, said = error.reason_code, str(error)
+    name = "type" if reason_code == "PROXY_TYPE_UNSUPPORTED" else "value"
+    raise InvalidInput(reason_code, f"/creditor/alias/{name}", said.removeprefix(f"{reason_code}: "))

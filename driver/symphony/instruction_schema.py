@@ -8,6 +8,7 @@ from symphony.instruction import (
     ACCOUNT,
     AGENT,
     ALIAS_TYPE,
+    ALIAS_VALUE,
     IDENTIFIER,
     PARTICIPANT,
     PURPOSE,
@@ -18,8 +19,11 @@ from symphony.instruction import (
     Rule,
 )
 from symphony.money import AMOUNT_PATTERN, CURRENCIES
+from symphony.resolver.aliases import SUPPORTED_TYPES
 
-ABOVE_THE_SCHEMA: Final = frozenset(("AMOUNT_ZERO", "AMOUNT_DECIMALS", "AMOUNT_TOO_LARGE", "PROXY_NOT_SUPPORTED"))
+ABOVE_THE_SCHEMA: Final = frozenset(
+    ("AMOUNT_ZERO", "AMOUNT_DECIMALS", "AMOUNT_TOO_LARGE", "PROXY_TYPE_UNSUPPORTED", "PROXY_INVALID_FORMAT")
+)
 """Reasons for which the parser refuses an instruction that the schema lets pass."""
 
 
@@ -27,7 +31,7 @@ def instruction_json_schema() -> dict[str, Any]:
     """Return the schema of one instruction, for the OpenAPI 3.1 document and for clients.
 
     Whatever the parser accepts is valid under it. What is valid under it is accepted, or refused for one of
-    ABOVE_THE_SCHEMA: JSON Schema cannot know how many decimal places a currency has.
+    ABOVE_THE_SCHEMA: JSON Schema cannot know how many decimal places a currency has, nor what a mobile number is.
     """
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -87,10 +91,14 @@ def _creditor() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["type", "value"],
         "properties": {
-            "type": _string(ALIAS_TYPE, "ISO 20022 ExternalProxyAccountType1Code, for example MBNO."),
-            "value": _string(TEXT, "The alias itself."),
+            "type": _string(
+                ALIAS_TYPE,
+                f"ISO 20022 ExternalProxyAccountType1Code; resolved here: {', '.join(sorted(SUPPORTED_TYPES))}.",
+            ),
+            "value": _string(ALIAS_VALUE, "The alias itself; brought to its one form, a mobile number to E.164."),
         },
-        "description": "Understood, and refused with PROXY_NOT_SUPPORTED until aliases are resolved.",
+        "description": "Resolved by the alias registry before anything is sent. An account beside it must be the one"
+        " that the alias stands for; NOTPROVIDED is none.",
     }
     participant = _string(PARTICIPANT, "The creditor's participant, when the sender knows it.")
     return {
@@ -98,5 +106,5 @@ def _creditor() -> dict[str, Any]:
         "additionalProperties": False,
         "anyOf": [{"required": ["account"]}, {"required": ["alias"]}],
         "properties": {**_party(), "participant_id": participant, "alias": alias},
-        "description": "The party that is paid, given by its account.",
+        "description": "The party that is paid, given by its account, by an alias, or by both.",
     }

@@ -1,4 +1,4 @@
-"""The maintenance loop: partitions ahead of time, spent proofs retired, overdue logins found, health as metrics."""
+"""The maintenance loop: partitions ahead of time, spent proofs retired, aliases tended, logins and health watched."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from symphony.api import Dsn, connect, ops, trust
+from symphony.api import Dsn, connect, ops, proxy, trust
 from symphony.api.connection import Connection
 from symphony.bao.overdue import report_overdue
 from symphony.clock_check import clock_offset_s, require_same_clock
@@ -20,6 +20,8 @@ from symphony.metrics import Metrics
 _log = structlog.get_logger(__name__)
 _STALE_AFTER_INTERVALS: Final = 3
 _OVERDUE_GRACE_S: Final = 60.0
+_FORGET_LIMIT: Final = 10_000
+_TEND_LIMIT: Final = 500
 type Work = Callable[[Connection], Awaitable[None]]
 
 
@@ -45,7 +47,8 @@ class MaintenanceSettings:
 
     Attributes:
         months_ahead: months after the current one for which partitions are kept ready.
-        upkeep_interval_ms: between two looks at spent proofs and at overdue logins.
+        upkeep_interval_ms: between two looks at spent proofs, at overdue logins and at cached aliases that expired.
+        aliases_interval_ms: between two looks at instructions that waited too long for their alias.
         retry_ms: the wait after a failed task; never longer than the task's own interval.
         attempt_limit_ms: a task longer than this is abandoned and counted as failed.
     """
@@ -54,6 +57,7 @@ class MaintenanceSettings:
     partitions_interval_ms: int = 3_600_000
     health_interval_ms: int = 5_000
     upkeep_interval_ms: int = 60_000
+    aliases_interval_ms: int = 5_000
     retry_ms: int = 30_000
     attempt_limit_ms: int = 20_000
 
@@ -63,6 +67,7 @@ class MaintenanceSettings:
             "partitions_interval_ms": (100, 86_400_000),
             "health_interval_ms": (100, 3_600_000),
             "upkeep_interval_ms": (100, 3_600_000),
+            "aliases_interval_ms": (100, 600_000),
             "retry_ms": (100, 3_600_000),
             "attempt_limit_ms": (100, 600_000),
         }
@@ -135,6 +140,8 @@ class Maintenance:
             Duty("health", self._read_health, settings.health_interval_ms),
             Duty("replay", self._retire_spent_proofs, settings.upkeep_interval_ms),
             Duty("logins", self._find_overdue_logins, settings.upkeep_interval_ms),
+            Duty("proxy_cache", self._forget_expired_aliases, settings.upkeep_interval_ms),
+            Duty("aliases", self._tend_aliases, settings.aliases_interval_ms),
             *self._duties,
         ]
         async with asyncio.TaskGroup() as group:
@@ -193,6 +200,21 @@ class Maintenance:
     async def _find_overdue_logins(self, connection: Connection) -> None:
         overdue = await report_overdue(connection, grace_s=_OVERDUE_GRACE_S, alarm=lambda login: None)
         self._metrics.overdue_logins.set(overdue)
+
+    async def _forget_expired_aliases(self, connection: Connection) -> None:
+        while await proxy.forget_expired(connection, limit=_FORGET_LIMIT) == _FORGET_LIMIT:
+            pass
+
+    async def _tend_aliases(self, connection: Connection) -> None:
+        """What the resolvers do too: an overdue instruction is voided also when none of them runs."""
+        while True:
+            returned, voided = await proxy.tend_resolutions(
+                connection, worker="symphony-maintain", limit=_TEND_LIMIT, role="symphony_maintainer"
+            )
+            if returned or voided:
+                _log.info("resolutions tended", expired=returned, voided=voided)
+            if max(returned, voided) < _TEND_LIMIT:
+                return
 
     async def _read_health(self, connection: Connection) -> None:
         left_out = frozenset(self._metrics.update_from_health(await ops.health(connection)))

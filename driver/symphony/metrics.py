@@ -89,6 +89,16 @@ _PROCESS: Final[dict[str, MetricSpec]] = {
         (),
         "When HAProxy was last seen to have the weights decided (Unix time in seconds; 0 means never).",
     ),
+    "proxy_resolutions_total": MetricSpec(
+        "counter", ("type", "status", "source"), "Aliases answered for and recorded (count; source: cache or registry)."
+    ),
+    "proxy_resolution_latency_seconds": MetricSpec(
+        "histogram", ("source",), "Time from a question to the registry's answer (seconds)."
+    ),
+    "proxy_cache_lookups_total": MetricSpec("counter", ("result",), "Aliases looked up (count; result: hit, miss)."),
+    "proxy_registry_unavailable": MetricSpec(
+        "gauge", ("source",), "Whether the alias registry counts as away (code: 0 no, 1 yes)."
+    ),
     "haproxy_errors_total": MetricSpec("counter", (), "Exchanges with HAProxy's runtime socket that failed (count)."),
 }
 # What only the database knows: read by `symphony maintain` from ops.health().
@@ -98,6 +108,10 @@ _DATABASE: Final[dict[str, MetricSpec]] = {
     ),
     "oldest_pending_age_seconds": MetricSpec(
         "gauge", (), "How long the most overdue pending item has been due (seconds; 0 when none is due)."
+    ),
+    "proxy_pending_depth": MetricSpec("gauge", (), "Instructions that wait for their alias (count)."),
+    "proxy_oldest_pending_age_seconds": MetricSpec(
+        "gauge", (), "Age of the oldest instruction that waits for its alias (seconds; 0 when none)."
     ),
     "stuck_dispatching_count": MetricSpec("gauge", (), "Leases that expired and were not taken back (count)."),
     "uncertain_oldest_age_seconds": MetricSpec(
@@ -160,7 +174,7 @@ class Metrics:
     """Every metric of one process; made once at start and passed in.
 
     Attributes carry the exported names. The points of `batch_size`, `flush_latency_seconds` and
-    `database_errors_total` are ingest, claim, completion, repair (and maintain, route for errors).
+    `database_errors_total` are ingest, claim, completion, repair, resolver (and maintain, route for errors).
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
@@ -192,6 +206,10 @@ class Metrics:
         self.routing_mode = self._gauge("routing_mode")
         self.routing_applied_timestamp_seconds = self._gauge("routing_applied_timestamp_seconds")
         self.haproxy_errors_total = self._counter("haproxy_errors_total")
+        self.proxy_resolutions_total = self._counter("proxy_resolutions_total")
+        self.proxy_resolution_latency_seconds = self._histogram("proxy_resolution_latency_seconds", _FAST_BUCKETS)
+        self.proxy_cache_lookups_total = self._counter("proxy_cache_lookups_total")
+        self.proxy_registry_unavailable = self._gauge("proxy_registry_unavailable")
         self._database = _DatabaseCollector()
         self.registry.register(self._database)
         ProcessCollector(registry=self.registry)

@@ -1,4 +1,4 @@
-"""Policy documents and response classes as files: read strictly, checked whole, faults by pointer."""
+"""Policy documents, response classes, reason taxonomies as files: read strictly, checked whole, faults by pointer."""
 
 from __future__ import annotations
 
@@ -63,6 +63,14 @@ def load_response_classes(path: Path) -> Document:
     content = _read(path, "response_classes.schema.json")
     keys = [(entry["phase"], entry["rail_code"]) for entry in content["classes"]]
     problems = [(f"/classes/{n}", f"{' '.join(keys[n])} is listed already") for n in _repeated(keys)]
+    return _checked(path, content, problems)
+
+
+def load_reason_taxonomy(path: Path) -> Document:
+    """Read and check a reason taxonomy. Raises DocumentInvalid."""
+    content = _read(path, "reason_taxonomy.schema.json")
+    codes = [entry["reason_code"] for entry in content["reasons"]]
+    problems = [(f"/reasons/{n}/reason_code", f"{codes[n]} is listed already") for n in _repeated(codes)]
     return _checked(path, content, problems)
 
 

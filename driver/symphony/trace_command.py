@@ -27,6 +27,11 @@ _SHOWN: Final = (
     "rail",
     "phase",
     "action",
+    "proxy_type",
+    "source",
+    "source_version",
+    "from_cache",
+    "beneficiary_participant_id",
     "rail_code",
     "rail_reference",
     "answer_class",
@@ -102,7 +107,7 @@ def lines(entries: Iterable[TimelineEntry], *, width: int = _WIDTH) -> Iterator[
             yield f"  {at:%Y-%m-%d}"
         first = first or at
         when = f"{at:%H:%M:%S}.{at.microsecond // 1000:03d} {(at - first).total_seconds():+9.3f} s"
-        head = f"  {when}  {entry.kind:<12}  {entry.state or '-':<14}  "
+        head = f"  {when}  {entry.kind:<14}  {entry.state or '-':<16}  "
         facts = list(_facts(entry.facts))
         if entry.attempt_no is not None:
             facts.insert(0, f"attempt {entry.attempt_no}")

@@ -16,6 +16,7 @@ import psycopg
 
 from symphony import api
 from symphony.ingress import openapi, service
+from symphony.ingress.aliases import AliasSource
 from symphony.ingress.settings import IngressSettings
 from symphony.metrics import Metrics
 
@@ -185,10 +186,12 @@ class Bench:
 
 
 @asynccontextmanager
-async def serving(dsn: str, **settings: Any) -> AsyncIterator[Bench]:
-    """Run an ingress in this process."""
+async def serving(dsn: str, aliases: AliasSource | None = None, /, **settings: Any) -> AsyncIterator[Bench]:
+    """Run an ingress in this process; `aliases` answers aliases within requests."""
     metrics = Metrics()
-    running = await service.start(dsn, host="127.0.0.1", port=0, settings=IngressSettings(**settings), metrics=metrics)
+    running = await service.start(
+        dsn, host="127.0.0.1", port=0, settings=IngressSettings(**settings), metrics=metrics, aliases=aliases
+    )
     try:
         async with Client(f"http://127.0.0.1:{running.port}") as client:
             yield Bench(dsn, running, client, metrics)

@@ -31,10 +31,12 @@ OUTCOMES = {
     "LEASE_LOST",
 }
 POINTS = {"ingest", "claim", "completion", "repair", "maintain"}
+ALIAS_CASES = {"PROXY_UNRESOLVED", "PROXY_TARGET_CHANGED"}
 LABEL_VALUES = {
     ("attempts_total", "state"): OUTCOMES,
     ("database_errors_total", "point"): POINTS,
     ("trust_material_age_seconds", "kind"): {"registry", "jwks", "revocation", "login", "crl", "ocsp"},
+    ("cases_open", "kind"): {"OUTCOME_UNCERTAIN", "RAIL_ECHO_MISMATCH", "LATE_CONTRADICTION", *ALIAS_CASES},
     ("ingress_decisions_total", "decision"): {"ACCEPT", "REPLAY", "REJECT"},
     ("ingress_decisions_total", "reason"): set(re.findall(r"^  \('([A-Z_]+)', \d", REASONS.read_text(), re.M)),
 }
@@ -135,6 +137,8 @@ def test_names_are_unique() -> None:
         "trust_material_age_seconds",
         "overdue_logins",
         "clock_offset_seconds",
+        "proxy_registry_unavailable",
+        "proxy_oldest_pending_age_seconds",
     ],
 )
 def test_what_must_be_watched_has_a_rule(metric: str) -> None:
@@ -181,6 +185,7 @@ def test_metrics_named_in_runbooks_exist() -> None:
             'ingress_decisions_total{reason=~"LIMIT_.*|NOBODY_.*"}',
             "value ingress_decisions_total.reason=NOBODY_.*",
         ),
+        ('cases_open{kind="PROXY_TARGET_GONE"} > 0', "value cases_open.kind=PROXY_TARGET_GONE"),
         ("sum by (kind) (attempts_total)", "grouping kind"),
         ("wakeup_latency_seconds > 1", "metric wakeup_latency_seconds"),
         ("sum by (le) (attempts_total)", "grouping le"),

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from symphony.bao import server as server_module
 from symphony.bao.bootstrap import Plan
 from symphony.bao.command import bao as command
-from symphony.bao.rights import SERVICES, policy
+from symphony.bao.rights import INGRESS_ALIASES, SERVICES, policy
 from symphony.operator_error import OperatorError
 from tests.bao_process import Bao, running
 
@@ -48,6 +48,18 @@ def test_each_service_has_one_role_with_one_policy_and_a_single_use_secret(bao: 
         assert role["token_no_default_policy"] is True
         assert (role["secret_id_num_uses"], role["token_period"]) == (1, 7_200)
         assert _data(bao, f"sys/policies/acl/{service}")["policy"] == policy(service)
+
+
+def test_the_ingress_may_hash_aliases_only_where_it_is_told_to(bao: Bao) -> None:
+    role, extra = "auth/approle/role/ingress", f"sys/policies/acl/{INGRESS_ALIASES}"
+    try:
+        assert bao.bootstrap(ingress_aliases=True) == [extra, role]
+        assert _data(bao, role)["token_policies"] == ["ingress", INGRESS_ALIASES]
+        assert _data(bao, extra)["policy"] == policy(INGRESS_ALIASES)
+        assert bao.bootstrap(ingress_aliases=True) == []
+    finally:
+        assert bao.bootstrap() == [role]
+    assert _data(bao, role)["token_policies"] == ["ingress"]
 
 
 @pytest.mark.parametrize(

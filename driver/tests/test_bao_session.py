@@ -66,6 +66,8 @@ RIGHTS = {
     ("POST", "transit/sign/evidence-ed25519"): {"sealer"},
     ("GET", "transit/keys/evidence-p256"): {"sealer"},
     ("POST", "transit/hmac/proxy-hash/sha2-256"): {"resolver"},
+    ("GET", "transit/keys/proxy-hash"): {"resolver"},
+    ("POST", "transit/keys/proxy-hash/rotate"): set(),
     ("POST", "transit/sign/proxy-hash"): set(),
     ("POST", "transit/keys/evidence-p256/rotate"): set(),
     ("POST", "transit/keys/evidence-p256/config"): set(),

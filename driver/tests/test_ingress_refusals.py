@@ -60,8 +60,13 @@ BAD: dict[str, tuple[bytes | dict[str, object], str, int]] = {
     "zero": (instruction("bad", amount="0.00"), "AMOUNT_ZERO", 422),
     "currency": (instruction("bad", currency="ZZZ"), "CURRENCY_INVALID", 422),
     "alias": (
-        instruction("bad", creditor={"alias": {"type": "MBNO", "value": "+260971234567"}}),
-        "PROXY_NOT_SUPPORTED",
+        instruction("bad", creditor={"alias": {"type": "MBNO", "value": "+2609712345678"}}),
+        "PROXY_INVALID_FORMAT",
+        422,
+    ),
+    "alias type": (
+        instruction("bad", creditor={"alias": {"type": "TELE", "value": "+260971234567"}}),
+        "PROXY_TYPE_UNSUPPORTED",
         422,
     ),
     "rail": (instruction("bad", rail="other"), "RAIL_NOT_ALLOWED", 403),

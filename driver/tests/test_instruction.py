@@ -20,6 +20,7 @@ from jsonschema.protocols import Validator
 from symphony.errors import SymphonyError
 from symphony.instruction import InvalidInput, check_idempotency_key, parse_instruction, read_json
 from symphony.instruction_schema import ABOVE_THE_SCHEMA, instruction_json_schema
+from symphony.resolver.aliases import Alias
 
 UETR = "eb6305c9-1f7f-49de-aed0-16487c27b42d"
 FULL: dict[str, Any] = {
@@ -181,13 +182,55 @@ def test_an_instruction_is_an_object(value: object) -> None:
     assert (refused(value).reason_code, refused(value).pointer) == ("SCHEMA_INVALID", "")
 
 
-def test_alias_is_understood_and_refused_last() -> None:
-    alias = {"type": "MBNO", "value": "+260970000000"}
+ALIAS = {"type": "MBNO", "value": "097 700-0000"}
+
+
+def test_an_alias_is_recorded_in_its_one_form() -> None:
+    found = parse_instruction(changed("/creditor", {"alias": ALIAS}))
+    assert found.requires_proxy
+    assert found.alias == Alias("MBNO", "+260977000000")
+    creditor = {"alias": {"type": "MBNO", "value": "+260977000000"}}
+    parties = {"creditor": creditor, "debtor": FULL["debtor"], "remittance": FULL["remittance"]}
+    assert found.parties.encode() == rfc8785.dumps(parties)
+    assert "977000000" not in repr(found)
+    international = parse_instruction(changed("/creditor", {"alias": {**ALIAS, "value": "00260977000000 "}}))
+    assert (international.alias, international.parties) == (found.alias, found.parties), "the same content"
+
+
+def test_an_alias_may_stand_beside_an_account() -> None:
+    found = parse_instruction(changed("/creditor/alias", ALIAS))
+    assert found.requires_proxy
+    creditor = json.loads(found.parties)["creditor"]
+    assert creditor == {
+        "account": FULL["creditor"]["account"],
+        "agent": FULL["creditor"]["agent"],
+        "alias": {"type": "MBNO", "value": "+260977000000"},
+        "name": FULL["creditor"]["name"],
+    }
+    assert list(creditor) == sorted(creditor)
+
+
+@pytest.mark.parametrize(
+    ("alias", "reason", "member"),
+    [
+        ({"type": "MBNO", "value": "+260211222333"}, "PROXY_INVALID_FORMAT", "value"),
+        ({"type": "EMAL", "value": "nobody"}, "PROXY_INVALID_FORMAT", "value"),
+        ({"type": "TELE", "value": "+260977000000"}, "PROXY_TYPE_UNSUPPORTED", "type"),
+        ({"type": "MBNO"}, "SCHEMA_INVALID", "value"),
+        ({"value": "+260977000000"}, "SCHEMA_INVALID", "type"),
+        ({"type": "MBNO", "value": 260977000000}, "SCHEMA_INVALID", "value"),
+        ({"type": "EMAL", "value": "a" * 309 + "@example.com"}, "SCHEMA_INVALID", "value"),
+        ({"type": "EWAL", "value": "a\u202eb"}, "SCHEMA_INVALID", "value"),
+        ({**ALIAS, "x": ""}, "SCHEMA_INVALID", "x"),
+    ],
+)
+def test_an_alias_that_no_registry_can_know_is_refused(alias: dict[str, object], reason: str, member: str) -> None:
     error = refused(changed("/creditor", {"alias": alias}))
-    assert (error.reason_code, error.pointer) == ("PROXY_NOT_SUPPORTED", "/creditor/alias")
-    assert refused(changed("/creditor/alias", alias)).reason_code == "PROXY_NOT_SUPPORTED"
-    assert refused(changed("/creditor", {"alias": {"type": "MBNO"}})).pointer == "/creditor/alias/value"
-    assert refused(changed("/creditor", {"alias": {**alias, "x": ""}})).pointer == "/creditor/alias/x"
+    assert (error.reason_code, error.pointer) == (reason, f"/creditor/alias/{member}")
+    assert not error.message.startswith(reason)
+    value = alias.get("value")
+    assert not isinstance(value, str) or value not in str(error)
+    assert refused(changed("/creditor/alias", alias)).reason_code == reason, "an account beside it mends nothing"
 
 
 @pytest.mark.parametrize("name", ["+260970000000", "Jane Doe", "a/b", "a~b", "\u0440ail", "x" * 65, "", "a\nb"])
@@ -392,6 +435,8 @@ def test_schema_is_a_schema_and_holds_for_the_examples() -> None:
     jsonschema.Draft202012Validator.check_schema(instruction_json_schema())
     assert agree(FULL)
     assert agree(BARE)
+    assert agree(changed("/creditor", {"alias": ALIAS}))
+    assert agree(changed("/creditor", {"alias": {"type": "EMAL", "value": "n" * 64 + "@" + "d" * 60 + ".example.com"}}))
     assert not agree(changed("/creditor", {"alias": {"type": "MBNO", "value": "x"}}))
 
 

@@ -21,10 +21,22 @@ from symphony.api.connection import Connection
 from symphony.errors import SymphonyError
 from symphony.maintenance import Duty, InvalidSettings, Maintenance, MaintenanceSettings
 from symphony.metrics import CATALOGUE, Metrics
+from tests.payments import Books, establish
+from tests.proxy_cell import accept_aliases, alias_hash, alias_item, claim_aliases, resolve
+from tests.sql_cell import A, B, policy
 
 DRIVER = Path(__file__).resolve().parents[1]
-QUICK = MaintenanceSettings(health_interval_ms=100, partitions_interval_ms=200, upkeep_interval_ms=100, retry_ms=100)
-TASKS = ("health", "partitions", "replay", "logins")
+QUICK = MaintenanceSettings(
+    health_interval_ms=100, partitions_interval_ms=200, upkeep_interval_ms=100, aliases_interval_ms=100, retry_ms=100
+)
+TASKS = ("health", "partitions", "replay", "logins", "proxy_cache", "aliases")
+IMPATIENT = {
+    "mode": "DEFER",
+    "ttl_ms": 60_000,
+    "pending_max_ms": 1_000,
+    "sync_budget_ms": 500,
+    "misses_per_hour_max": 100,
+}
 MAIN = "from symphony.maintenance_command import maintain; maintain()"
 
 
@@ -47,7 +59,8 @@ def runs(metrics: Metrics, task: str, result: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("months_ahead", 0), ("months_ahead", 25), ("health_interval_ms", 1), ("retry_ms", 0)]
+    ("name", "value"),
+    [("months_ahead", 0), ("months_ahead", 25), ("health_interval_ms", 1), ("aliases_interval_ms", 1), ("retry_ms", 0)],
 )
 def test_settings_out_of_range_are_refused_by_name(name: str, value: int) -> None:
     with pytest.raises(InvalidSettings, match=rf"^{name} is {value}; use a value from \d+ to \d+$"):
@@ -124,6 +137,50 @@ async def test_a_login_that_should_have_ended_is_counted(database_url: str) -> N
         finally:
             admin.execute(f'drop role "{login}"'.encode())
     assert metrics.registry.get_sample_value("overdue_logins") == 1
+
+
+async def test_an_overdue_alias_is_voided_although_no_resolver_runs(fresh_database: str) -> None:
+    async with await connect(fresh_database, application_name="test") as connection:
+        await establish(connection, policy(participants={A: {"proxy": IMPATIENT}}))
+        await accept_aliases(connection, alias_item("I-1"), alias_item("I-2", participant_id=B))
+    books = Books(fresh_database)
+    work = Maintenance(database=fresh_database, metrics=Metrics(), settings=QUICK)
+    task = asyncio.create_task(work.run())
+    await until(lambda: books.number("select count(*) from outbox.payment_outbox_attempts") == 1)
+    work.stop()
+    async with asyncio.timeout(10):
+        await task
+    query = "select participant_id, state::text, claimed_by from outbox.payment_outbox_attempts"
+    assert books.rows(query) == [(A, "VOIDED", "symphony-maintain")]
+    assert books.rows("select participant_id, kind, facts ->> 'waited' from evidence.cases") == [
+        (A, "PROXY_UNRESOLVED", "pending_max_ms")
+    ]
+    assert books.rows("select participant_id from proxy.resolution_queue") == [(B,)], "who has patience still waits"
+
+
+async def test_expired_answers_leave_the_cache_and_others_stay(fresh_database: str) -> None:
+    async with await connect(fresh_database, application_name="test") as connection:
+        await establish(connection, policy())
+        numbers = [f"+26097123456{n}" for n in range(2)]
+        await accept_aliases(connection, *(alias_item(f"I-{n}", number) for n, number in enumerate(numbers)))
+        for lease, number in zip(await claim_aliases(connection), numbers, strict=True):
+            await resolve(connection, [lease], value=number)
+        await connection.execute(
+            "update proxy.proxy_resolution_current set expires_at = clock_timestamp() - interval '15 minutes'"
+            " where proxy_hash = %s",
+            (alias_hash(numbers[0]),),
+        )
+    books = Books(fresh_database)
+    assert books.number("select count(*) from proxy.proxy_resolution_current") == 2
+    metrics = Metrics()
+    work = Maintenance(database=fresh_database, metrics=metrics, settings=QUICK)
+    task = asyncio.create_task(work.run())
+    await until(lambda: runs(metrics, "proxy_cache", "ok") >= 1)
+    work.stop()
+    async with asyncio.timeout(10):
+        await task
+    assert books.rows("select proxy_hash from proxy.proxy_resolution_current") == [(alias_hash(numbers[1]),)]
+    assert books.number("select count(*) from proxy.proxy_resolutions") == 2, "the ledger keeps both"
 
 
 async def test_the_database_reports_every_gauge_and_nothing_else(database_url: str) -> None:

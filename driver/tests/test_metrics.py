@@ -37,7 +37,7 @@ def test_every_metric_is_an_attribute_or_comes_from_the_database_with_the_catalo
         for name, spec in CATALOGUE.items()
         if not hasattr(metrics, name)
     ]
-    assert len(samples) == 13
+    assert len(samples) == 15
     assert metrics.update_from_health(samples) == []
     for name, spec in CATALOGUE.items():
         if hasattr(metrics, name) and spec.labels:

@@ -11,7 +11,10 @@ import pytest
 from psycopg import sql
 
 from symphony import api
+from symphony.policy_document import load_reason_taxonomy
+from symphony.reasons_command import BUILTIN
 from tests.payments import accept, establish, item
+from tests.proxy_cell import accept_aliases, alias_item, claim_aliases, resolve
 from tests.sql_cell import A, claim, complete, policy, row_counts
 
 type Session = psycopg.Connection[tuple[object, ...]]
@@ -20,8 +23,9 @@ LEDGERS = (
     "ingress.ingress_attestations", "outbox.payment_instructions", "outbox.payment_outbox_attempts",
     "outbox.idempotency_ledger", "rails.rail_messages", "rails.response_classes", "evidence.evidence_events",
     "evidence.cases", "evidence.case_decisions", "policy.halts", "policy.participants", "policy.participant_rails",
-    "policy.participant_limits", "policy.rails", "policy.rail_currencies", "policy.policy_versions",
+    "policy.participant_limits", "policy.participant_proxies", "policy.rails", "policy.rail_currencies", "policy.policy_versions",
     "core.schema_migration", "core.schema_repeatable", "routing.routing_decisions", "routing.rules",
+    "proxy.proxy_resolutions", "core.reason_taxonomy",
 )  # fmt: skip
 REFERENCED = "0A000"  # TRUNCATE of a table that a foreign key refers to is refused before any trigger
 MODES = ("origin", "replica")
@@ -30,7 +34,18 @@ MODES = ("origin", "replica")
 async def fill(url: str) -> None:
     """Put at least one row into every ledger."""
     async with await api.connect(url, application_name="fill") as connection:
-        await establish(connection, policy(rail={"enquiry_after_ms": [1]}))
+        proxy = {
+            "mode": "DEFER",
+            "ttl_ms": 60_000,
+            "pending_max_ms": 60_000,
+            "sync_budget_ms": 1_000,
+            "misses_per_hour_max": 9,
+        }
+        await establish(connection, policy(rail={"enquiry_after_ms": [1]}, participants={A: {"proxy": proxy}}))
+        taxonomy = load_reason_taxonomy(BUILTIN).content
+        await api.core.publish_reason_taxonomy(connection, document=taxonomy, operator="test")
+        await accept_aliases(connection, alias_item("I-alias"))
+        await resolve(connection, await claim_aliases(connection))
         await accept(connection, 12, wake=False)
         await api.ingress.accept(connection, items=[item("I-refused", amount_minor=10**10)])
         claims = await claim(connection, limit=10)

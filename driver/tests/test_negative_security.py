@@ -31,8 +31,8 @@ AUDITED = {
     for name in (
         "attempts", "attestations", "case_ledger", "case_list", "client_certs", "clients", "decision_ledger",
         "ended_revocation_sources", "events", "halt_history", "instruction_timeline", "instructions", "outcomes", "policy_history",
-        "proof_rules", "rail_messages", "reason_register", "refusal_counts", "refusals", "response_classes", "revocation_readings",
-        "routing_decisions", "routing_rules", "signature_keys",
+        "proof_rules", "proxy_resolutions", "rail_messages", "reason_register", "reason_taxonomy", "refusal_counts", "refusals",
+        "response_classes", "revocation_readings", "routing_decisions", "routing_rules", "signature_keys",
     )
 }  # fmt: skip
 

@@ -27,6 +27,8 @@ from symphony.submission.pain001_xml import MAX_FILE_BYTES
 VECTORS = Path(os.environ.get("SYMPHONY_VECTORS", Path(__file__).parents[3] / "shared" / "vectors"))
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 UETR = "eb6305c9-1f7f-49de-aed0-16487c27b42d"
+PROXY = "<Prxy><Tp><Cd>MBNO</Cd></Tp><Id>0977 000 000</Id></Prxy>"
+PROXY_ONLY = f"<CdtrAcct><Id><Othr><Id>NOTPROVIDED</Id></Othr></Id>{PROXY}</CdtrAcct>"
 
 
 def payment(number: int = 1, **changes: str) -> str:
@@ -134,6 +136,23 @@ def test_agent_by_clearing_member_or_other_id() -> None:
     assert agent("<Othr><Id>BRANCH-7</Id></Othr>") == "BRANCH-7"
     assert agent("<Othr><Id>NOTPROVIDED</Id></Othr>") is None
     assert agent("<Nm>Some bank</Nm>") is None
+
+
+def test_a_creditor_by_proxy_with_and_without_an_account() -> None:
+    """CdtrAcct/Id may be left out since pain.001.001.11; before, NOTPROVIDED stands in its place."""
+    alias = {"type": "MBNO", "value": "0977 000 000"}
+    without = ready(message(block(payment(CdtrAcct=f"<CdtrAcct>{PROXY}</CdtrAcct>")), version="11"))
+    assert without.wire["creditor"] == {"name": "Example Payee", "agent": "XBBBZMLX", "alias": alias}
+    assert json.loads(parse_instruction(without.wire).parties)["creditor"]["alias"]["value"] == "+260977000000"
+    assert "977" not in repr(without)
+    placeholder = ready(message(block(payment(CdtrAcct=PROXY_ONLY))))
+    assert placeholder.wire["creditor"] == {**without.wire["creditor"], "account": "NOTPROVIDED"}
+    both = PROXY_ONLY.replace("NOTPROVIDED", "0020000000002")
+    found = ready(message(block(payment(CdtrAcct=both))))
+    assert found.wire["creditor"] == {**without.wire["creditor"], "account": "0020000000002"}
+    assert parse_instruction(found.wire).requires_proxy
+    missing = only(message(block(payment(CdtrAcct=f"<CdtrAcct>{PROXY}</CdtrAcct>"))))
+    assert (missing.reason_code, missing.iso_code, missing.pointer) == ("ELEMENT_MISSING", "CH21", "/CdtrAcct/Id")
 
 
 def test_several_blocks_each_with_its_debtor() -> None:
@@ -403,9 +422,27 @@ def amount(text: str, currency: str = "ZMW") -> dict[str, str]:
                 "CdtrAcct": "<CdtrAcct><Id><Othr><Id>1</Id></Othr></Id>"
                 "<Prxy><Tp><Cd>MBNO</Cd></Tp><Id>+260</Id></Prxy></CdtrAcct>"
             },
-            "PROXY_NOT_SUPPORTED",
-            "AG03",
-            "/CdtrAcct/Prxy",
+            "PROXY_INVALID_FORMAT",
+            "BE23",
+            "/CdtrAcct/Prxy/Id",
+        ),
+        (
+            {"CdtrAcct": PROXY_ONLY.replace("MBNO", "TELE")},
+            "PROXY_TYPE_UNSUPPORTED",
+            "BE23",
+            "/CdtrAcct/Prxy/Tp",
+        ),
+        (
+            {"CdtrAcct": PROXY_ONLY.replace("Cd>", "Prtry>")},
+            "PROXY_TYPE_UNSUPPORTED",
+            "BE23",
+            "/CdtrAcct/Prxy/Tp/Prtry",
+        ),
+        (
+            {"CdtrAcct": PROXY_ONLY.replace("<Tp><Cd>MBNO</Cd></Tp>", "")},
+            "ELEMENT_MISSING",
+            "CH21",
+            "/CdtrAcct/Prxy/Tp",
         ),
     ],
 )

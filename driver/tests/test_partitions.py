@@ -15,13 +15,14 @@ from symphony import api
 from symphony.api.connection import Connection
 from symphony.errors import DatabaseUnavailable
 from tests.payments import establish, item
+from tests.proxy_cell import accept_aliases, alias_item, claim_aliases, resolve
 from tests.sql_cell import B, claim, complete, policy, sessions
 
 LEDGERS = {
     "ingress.ingress_attestations": "attestation_id", "outbox.payment_instructions": "outbox_id",
     "outbox.instruction_parties": "outbox_id", "outbox.payment_outbox_attempts": "outbox_id",
     "rails.rail_messages": "message_id", "evidence.evidence_events": "event_id",
-    "ingress.refusal_counts": "count_id",
+    "ingress.refusal_counts": "count_id", "proxy.proxy_resolutions": "resolution_id",
 }  # fmt: skip
 
 
@@ -84,6 +85,8 @@ async def test_months_out_of_range_are_refused(judge: Connection) -> None:
 
 async def test_rows_land_in_their_month_and_bounds_leave_no_gap(judge: Connection) -> None:
     await ensure(judge, 2)
+    await accept_aliases(judge, alias_item("I-alias"))
+    await resolve(judge, await claim_aliases(judge))
     decisions = await api.ingress.accept(judge, items=[item(f"I-{n}") for n in range(3)])
     await complete(judge, await claim(judge), "TIMEOUT")
     await judge.execute("select evidence.record_event('DRILL_HELD', 'test', '{}')")

@@ -19,6 +19,9 @@ with changing(name, reason) as (values
   ('ingress.revocation_sources', 'state: when each source was last read; what it revoked is in the ledger'),
   ('ingress.seen_jti', 'hot ring: what was used once; slots that are over are truncated'),
   ('ingress.replay_horizon', 'one row: which buckets of the ring are closed'),
+  ('proxy.proxy_resolution_current', 'cache: replaced by later answers (proxy.guard_current) and forgotten when it is over'),
+  ('proxy.resolution_queue', 'hot: aliases to be resolved, and their leases'),
+  ('proxy.miss_counts', 'hot: how often a participant named nobody within the hour'),
   ('routing.current', 'the one row that says where traffic goes; every move is a decision in the ledger'),
   ('routing.health_samples', 'hot: pruned; what decided is copied into the decision')
 ), guarded(name, function) as (values

@@ -1,4 +1,4 @@
--- C57: core.month_partitioned and the catalog agree on the monthly tables, their keys and the bounds of their leaves
+-- C57: core.list_month_partitioned and the catalog agree on the monthly tables, their keys and the bounds of their leaves
 -- invariants: INV-004, INV-014
 -- severity: error
 -- remedy: register the table by a migration; leaves come from ops.ensure_partitions only
@@ -7,7 +7,7 @@
 -- A leaf <table>_YYYYMM holds the UUIDv7 keys (RFC 9562) of that month in UTC.
 with registered as (
   select to_regclass(m.schema_name || '.' || m.table_name)::oid as oid, m.*
-  from core.month_partitioned as m
+  from core.list_month_partitioned() as m
 ), roots as (
   select c.oid, t.partstrat, t.partdefid,
     (select string_agg(a.attname, ', ' order by k.n) from unnest(t.partattrs) with ordinality as k(attnum, n)

@@ -1,6 +1,6 @@
 """The SQL API: the only Python that contains SQL, one function per database function."""
 
-from symphony.api import bench, core, evidence, ingress, ops, outbox, policy, rails, routing, trust
+from symphony.api import bench, core, evidence, ingress, ops, outbox, policy, proxy, rails, routing, trust
 from symphony.api.connection import Dsn, Pool, connect, open_pool
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ops",
     "outbox",
     "policy",
+    "proxy",
     "rails",
     "routing",
     "trust",

@@ -126,6 +126,35 @@ async def count_attempts(connection: Connection) -> int:
     return int(row[0]) if row else 0
 
 
+async def aliases_waiting(connection: Connection) -> int:
+    """Instructions that wait for their alias."""
+    row = await (await connection.execute("select count(*) from proxy.resolution_queue")).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def resolution_span(connection: Connection, *, last: int) -> tuple[int, int, float]:
+    """Of the last so many ledger rows: how many are RESOLVED, how many came after the first commit, and in how long.
+
+    The first batch starts the clock, so it is not counted; seconds.
+    """
+    cursor = await connection.execute(
+        "select count(*) filter (where r.status = 'RESOLVED'), count(*) filter (where r.recorded_at > r.begin),"
+        " extract(epoch from max(r.recorded_at) - min(r.recorded_at))::float8"
+        " from (select p.recorded_at, p.status, min(p.recorded_at) over () as begin from ("
+        " select x.recorded_at, x.status"
+        " from proxy.proxy_resolutions as x order by x.recorded_at desc limit %s) as p) as r",
+        (last,),
+    )
+    row = await cursor.fetchone()
+    return (int(row[0]), int(row[1]), float(row[2])) if row else (0, 0, 0.0)
+
+
+async def forget_waiting_aliases(connection: Connection) -> None:
+    """Take away what waits for an alias, so that the next turn begins like the first."""
+    await connection.execute("delete from outbox.payment_outbox_pending where due_at = 'infinity'")
+    await connection.execute("delete from proxy.resolution_queue")
+
+
 async def settings(connection: Connection) -> dict[str, str]:
     """The settings that durability and speed rest on."""
     cursor = await connection.execute(

@@ -1,7 +1,9 @@
-"""core: which cell this database is (role symphony_policy_admin), and what time it is there (any login)."""
+"""core: which cell this is and what our reasons mean (role symphony_policy_admin); what time it is (any login)."""
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
@@ -18,6 +20,40 @@ async def establish_cell(connection: Connection, *, cell_id: str, epoch: int) ->
     """
     query = "select core.establish_cell(p_cell_id => %s, p_epoch => %s)"
     await call(connection, role="symphony_policy_admin", query=query, params=(cell_id, epoch))
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one of our reasons means in the taxonomy in force; iso_code is None where ISO 20022 has none."""
+
+    taxonomy_version: int
+    reason_code: str
+    iso_code: str | None
+    iso_name: str | None
+    terminal: bool
+    auto_retry: bool
+    next_action: str
+    edition: str
+
+
+async def publish_reason_taxonomy(connection: Connection, *, document: dict[str, object], operator: str) -> int:
+    """Publish the next version of the reason taxonomy; returns rows written, 0 when the same is published already.
+
+    Raises:
+        Conflict: SC002, the version is not the next. Invalid: SV004.
+    """
+    query = "select core.publish_reason_taxonomy(p_document => %s::jsonb, p_operator => %s)"
+    rows = await call(connection, role="symphony_policy_admin", query=query, params=(json.dumps(document), operator))
+    return int(rows[0][0])
+
+
+async def list_reason_taxonomy(connection: Connection) -> list[Meaning]:
+    """The reason taxonomy in force, by reason code (role symphony_operator)."""
+    query = (
+        "select taxonomy_version, reason_code, iso_code, iso_name, terminal, auto_retry, next_action, edition"
+        " from evidence.reason_taxonomy where in_force order by reason_code"
+    )
+    return [Meaning(*row) for row in await call(connection, role="symphony_operator", query=query)]
 
 
 async def now(connection: Connection) -> datetime:

@@ -38,6 +38,23 @@ class InstructionOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class AliasAnswer:
+    """What was said of an instruction's alias; `dispatched_at` is set where a dispatch rested on it."""
+
+    outbox_id: UUID
+    status: str
+    reason_code: str | None
+    beneficiary_participant_id: str | None
+    source: str
+    source_version: str | None
+    from_cache: bool
+    observed_at: datetime
+    expires_at: datetime | None
+    recorded_at: datetime
+    dispatched_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class OpenCase:
     """A case that waits for a person's decision."""
 
@@ -84,6 +101,19 @@ async def outcomes(
     )
     rows = await call(connection, role="symphony_auditor", query=query, params=(participant_id, after, limit))
     return [InstructionOutcome(*row) for row in rows]
+
+
+async def alias_answers(connection: Connection, *, participant_id: str, limit: int = 10_000) -> list[AliasAnswer]:
+    """What was said of the aliases of a participant's instructions, in the order recorded."""
+    query = (
+        "select r.outbox_id, r.status, r.reason_code, r.beneficiary_participant_id, r.source, r.source_version,"
+        " r.from_cache, r.observed_at, r.expires_at, r.recorded_at,"
+        " (select min(a.recorded_at) from evidence.attempts as a where a.participant_id = r.participant_id"
+        " and a.outbox_id = r.outbox_id and a.resolution_id = r.resolution_id)"
+        " from evidence.proxy_resolutions as r where r.participant_id = %s order by r.recorded_at, r.outbox_id limit %s"
+    )
+    rows = await call(connection, role="symphony_auditor", query=query, params=(participant_id, limit))
+    return [AliasAnswer(*row) for row in rows]
 
 
 async def open_cases(connection: Connection, *, participant_id: str) -> list[OpenCase]:

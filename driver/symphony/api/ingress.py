@@ -10,6 +10,7 @@ from uuid import UUID
 
 from symphony.api.connection import Connection, call
 from symphony.api.outbox import Status
+from symphony.api.proxy import ANSWERS, AliasAnswer, answer_columns
 
 MAX_ITEMS = 500
 
@@ -132,6 +133,14 @@ _ACCEPT_PROVEN = (
     f"{_DECISION}ingress.accept_proven(p_items => {_rows(_ITEM, 'ingress.item')},"
     f" p_proofs => {_rows(_PROOF, 'ingress.proof')}) as a order by a.item_no"
 )
+_ACCEPT_RESOLVED = (
+    f"{_DECISION}ingress.accept_resolved(p_items => {_rows(_ITEM, 'ingress.item')},"
+    f" p_proofs => {_rows(_PROOF, 'ingress.proof')}, p_answers => {ANSWERS}) as a order by a.item_no"
+)
+_ACCEPT_RESOLVED_UNPROVEN = (
+    f"{_DECISION}ingress.accept_resolved(p_items => {_rows(_ITEM, 'ingress.item')}, p_proofs => null,"
+    f" p_answers => {ANSWERS}) as a order by a.item_no"
+)
 _READ = f"(p_item => {_row(_ITEM, 'ingress.item')}, p_proof => {_row(_PROOF, 'ingress.proof')}) as r"
 _READ_STATUS = (
     "select r.decision::text, r.refusal_code, r.attestation_id, r.instruction_id, r.outbox_id, r.sequence_id, r.state,"
@@ -150,12 +159,17 @@ def _column(rows: Sequence[object], name: str) -> list[object] | None:
 
 
 async def accept(
-    connection: Connection, *, items: Sequence[Item], proofs: Sequence[Proof] | None = None
+    connection: Connection,
+    *,
+    items: Sequence[Item],
+    proofs: Sequence[Proof] | None = None,
+    answers: Sequence[AliasAnswer | None] | None = None,
 ) -> list[Decision]:
     """Record a decision for every item, in order; the commit has happened when this returns.
 
     Args:
         proofs: one an item, in the same order; None is for development, and refused where proof is required.
+        answers: what the registry said of the items' aliases, one an item, where it was asked already (policy SYNC).
 
     Raises: Invalid (more than 500 items, not one proof an item), DatabaseUnavailable, OutcomeUnknown (retry under
         the same keys, proven anew).
@@ -165,7 +179,11 @@ async def accept(
     params: list[object] = [_column(items, name) for name in _ITEM]
     if proofs is not None:
         params += [[getattr(proof, name) for proof in proofs] for name in _PROOF]
-    query = _ACCEPT if proofs is None else _ACCEPT_PROVEN
+    if answers is None:
+        query = _ACCEPT if proofs is None else _ACCEPT_PROVEN
+    else:
+        query = _ACCEPT_RESOLVED_UNPROVEN if proofs is None else _ACCEPT_RESOLVED
+        params += answer_columns(answers)
     rows = await call(connection, role="symphony_ingest", query=query, params=params)
     return [Decision(*row) for row in rows]
 

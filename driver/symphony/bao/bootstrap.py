@@ -29,6 +29,7 @@ class Plan:
         client_ttl_s, server_ttl_s: the longest life of a certificate.
         crl_ttl_s: how long a revocation list is good for; it is renewed at each revocation and by the maintainer.
         issuer: the database login that OpenBao uses to make logins.
+        ingress_aliases: the ingress may hash aliases, to resolve them within requests; without it, it may not any more.
     """
 
     server_names: Sequence[str] = ()
@@ -39,6 +40,7 @@ class Plan:
     server_ttl_s: int = 7 * 86_400
     crl_ttl_s: int = 72 * 3_600
     issuer: str = "openbao_issuer"
+    ingress_aliases: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.login_ttl_s <= self.login_max_ttl_s or self.token_period_s <= self.login_ttl_s:
@@ -81,8 +83,8 @@ async def bootstrap(wire: Wire, *, database_url: str | None, plan: Plan) -> list
 def _bring_all_but_logins(desired: Desired, plan: Plan) -> None:
     _check_audit(desired.wire)
     desired.mount(rights.KV, "kv", options={"version": "2"})
-    for service in rights.SERVICES:
-        desired.document(f"sys/policies/acl/{service}", {"policy": rights.policy(service)})
+    for name in (*rights.SERVICES, *_ingress_extras(plan)):
+        desired.document(f"sys/policies/acl/{name}", {"policy": rights.policy(name)})
     _bring_app_roles(desired, plan)
     bring_pki(
         desired,
@@ -114,7 +116,7 @@ def _bring_app_roles(desired: Desired, plan: Plan) -> None:
             "bind_secret_id": True,
             "secret_id_num_uses": 1,
             "secret_id_ttl": 300,
-            "token_policies": [service],
+            "token_policies": [service, *_ingress_extras(plan)] if service == "ingress" else [service],
             "token_no_default_policy": True,
             "token_period": plan.token_period_s,
             "token_ttl": 0,
@@ -124,6 +126,10 @@ def _bring_app_roles(desired: Desired, plan: Plan) -> None:
             "token_type": "service",
         }
         desired.document(f"auth/approle/role/{service}", wanted)
+
+
+def _ingress_extras(plan: Plan) -> list[str]:
+    return [rights.INGRESS_ALIASES] if plan.ingress_aliases else []
 
 
 def _bring_transit(desired: Desired) -> None:

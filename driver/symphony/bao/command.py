@@ -100,6 +100,7 @@ def dev(data: Path | None, port: int) -> None:
 @click.option("--login-max-ttl-s", type=click.IntRange(min=1), default=_DEFAULTS.login_max_ttl_s, show_default=True)
 @click.option("--token-period-s", type=click.IntRange(min=1), default=_DEFAULTS.token_period_s, show_default=True)
 @click.option("--issuer", default=_DEFAULTS.issuer, show_default=True, help="OpenBao's own login in the database.")
+@click.option("--ingress-aliases", is_flag=True, help="Let the ingress hash aliases, for participants of policy SYNC.")
 def bootstrap(address: str, token_file: Path, ca_file: str | None, database_url: str | None, **plan: object) -> None:
     """Make everything OpenBao must hold; run it again and nothing changes.
 

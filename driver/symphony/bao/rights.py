@@ -21,6 +21,9 @@ PROXY_HASH: Final = "proxy-hash"
 # Name -> type; an HMAC key has 32 bytes (NIST SP 800-107: as long as the hash).
 TRANSIT_KEYS: Final = {EVIDENCE_ED25519: "ed25519", EVIDENCE_P256: "ecdsa-p256", PROXY_HASH: "hmac"}
 
+# A policy that the ingress gets beside its own, where participants' policy may be SYNC.
+INGRESS_ALIASES: Final = "ingress-aliases"
+
 # Logins are known by this prefix: what is overdue can be found without OpenBao.
 LOGIN_PREFIX: Final = "lease-"
 WRAP_TTL_S: Final = 60

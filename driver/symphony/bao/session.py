@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -174,9 +174,16 @@ class Session:
         options = {"marshaling_algorithm": "asn1"} if hashing else {}
         return await self._keyed(f"{TRANSIT}/sign/{key}{hashing}", messages, "signature", options)
 
-    async def hmac(self, key: str, messages: Sequence[bytes]) -> list[Keyed]:
-        """HMAC-SHA-256 of each message in one call."""
-        return await self._keyed(f"{TRANSIT}/hmac/{key}/sha2-256", messages, "hmac", {})
+    async def hmac(self, key: str, messages: Sequence[bytes], *, key_version: int | None = None) -> list[Keyed]:
+        """HMAC-SHA-256 of each message in one call, under that version of the key (None: the latest)."""
+        options = {} if key_version is None else {"key_version": key_version}
+        return await self._keyed(f"{TRANSIT}/hmac/{key}/sha2-256", messages, "hmac", options)
+
+    async def usable_versions(self, key: str) -> range:
+        """The versions of an HMAC key that still make HMACs, oldest first; min_encryption_version ends the others."""
+        found = (await self._run(self._wire.call, "get", f"{TRANSIT}/keys/{key}"))["data"]
+        oldest = max(1, *(int(found[f"min_{use}_version"]) for use in ("available", "decryption", "encryption")))
+        return range(oldest, int(found["latest_version"]) + 1)
 
     async def public_keys(self, key: str) -> dict[int, str]:
         """Version -> public key: PEM for P-256, base64 of 32 bytes for Ed25519."""
@@ -192,7 +199,9 @@ class Session:
         answer = await self._run(self._wire.write, f"{authority}/sign/{role}", body)
         return signed(answer["data"], key_pem)
 
-    async def _keyed(self, path: str, messages: Sequence[bytes], name: str, options: dict[str, str]) -> list[Keyed]:
+    async def _keyed(
+        self, path: str, messages: Sequence[bytes], name: str, options: Mapping[str, object]
+    ) -> list[Keyed]:
         items = [{"input": base64.b64encode(message).decode("ascii")} for message in messages]
         answer = await self._run(self._wire.write, path, {"batch_input": items, **options})
         results = answer["data"]["batch_results"]

@@ -15,7 +15,7 @@ import click
 
 from symphony import api, migrate
 from symphony.api import bench as sql
-from symphony.bench import core, http
+from symphony.bench import core, http, resolver
 from symphony.operator_error import reported
 from symphony.postgres import Server
 
@@ -85,6 +85,20 @@ def http_command(database_url: str | None, seconds: float, dev: bool, as_json: b
     click.echo(json.dumps(report, indent=2) if as_json else _readable_http(report))
 
 
+@bench.command("resolver")
+@click.option("--database-url", default=None, help="An empty database of a superuser; default: a server of our own.")
+@click.option("--aliases", type=click.IntRange(1_000, 900_000), default=20_000, show_default=True)
+@click.option(
+    "--seconds", default=5.0, show_default=True, help="Seconds of the limit, and of each probe of direct payments."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output.")
+def resolver_command(database_url: str | None, aliases: int, seconds: float, as_json: bool) -> None:
+    """Aliases a second, uncached (a registry of 5 ms) and cached, and direct payments during a registry outage."""
+    with reported(), _server(database_url, None) as dsn:
+        report = {"bench": "resolver"} | resolver.run(dsn, aliases=aliases, seconds=seconds, say=_say)
+    click.echo(json.dumps(report, indent=2) if as_json else _readable_resolver(report))
+
+
 async def _core(dsn: str, options: core.CoreOptions) -> dict[str, Any]:
     attempts = await core.prepare(dsn, history_attempts=options.history_attempts, say=_say)
     report = await core.run(dsn, options, say=_say)
@@ -106,6 +120,21 @@ def _readable(report: dict[str, Any]) -> str:
             f"  p50 {found['batch_p50_ms']} ms  p99 {found['batch_p99_ms']} ms per batch"
             f"  {found['wal_bytes_per_row']:,.0f} B WAL, {found['rows_inserted_per_row']} rows each"
         )
+    return "\n".join(lines)
+
+
+def _readable_resolver(report: dict[str, Any]) -> str:
+    outage = report["direct_during_outage"]
+    lines = [f"machine limit (plain batched INSERT)  {report['machine_limit']['rows_per_s']:>10,.0f}/s"]
+    lines += [
+        f"{phase:<38}{report[phase]['per_s']:>10,.0f}/s  ratio {report[phase]['ratio_to_machine_limit']:.3f}"
+        f"  floor {report[phase]['floor_per_s']:,}/s: {'held' if report[phase]['held'] else 'NOT HELD'}"
+        for phase in ("uncached", "cached")
+    ]
+    lines += [
+        f"direct payments, {name:<21}p50 {outage[key]['p50_ms']:>7.2f} ms  p99 {outage[key]['p99_ms']:>7.2f} ms"
+        for name, key in (("nothing else", "calm"), ("registry outage", "outage"))
+    ]
     return "\n".join(lines)
 
 

@@ -108,6 +108,11 @@ async def _measured(dsn: str, clients: list[tuple[Client, dict[str, Any]]]) -> t
     }
 
 
+def measure_limit(dsn: str, *, seconds: float, batch: int) -> dict[str, float]:
+    """The machine's own limit on a prepared database: plain batched INSERTs of two processes."""
+    return _summary(_in_processes(dsn, [(load.plain, {"seconds": seconds, "batch": batch})] * 2))
+
+
 async def run(dsn: str, options: CoreOptions, *, say: Callable[[str], None]) -> dict[str, Any]:
     """Measure all phases on a prepared database; every ratio is against the limit measured in this run."""
     keywords: dict[str, Any] = {"seconds": options.seconds, "batch": options.batch}

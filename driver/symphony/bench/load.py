@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from symphony import api
+from symphony.api.connection import Connection
 from symphony.api.ingress import Item
 from symphony.api.rails import RailAnswer
 
@@ -150,32 +151,40 @@ async def drain(dsn: str, *, seconds: float, batch: int, worker: int, barrier_at
     started, cpu, done, calls, half = time.perf_counter(), time.process_time(), 0, [], 0
     while time.perf_counter() - started < seconds:
         before = time.perf_counter()
-        claims = await api.outbox.claim_outbox_batch(connection, worker=name, limit=batch, rail=RAIL, lease_ms=60_000)
-        if not claims:
+        drained = await drain_once(connection, worker=name, batch=batch)
+        if drained is None:
             await asyncio.sleep(0.002)
             continue
-        answers = [
-            RailAnswer(
-                participant_id=claim.participant_id,
-                outbox_id=claim.outbox_id,
-                lease_token=claim.lease_token,
-                rail=RAIL,
-                phase="SUBMIT",
-                rail_code="ACCEPTED",
-                rail_reference=f"R-{claim.reference}",
-                echoed_amount_minor=claim.amount_minor,
-                echoed_currency=claim.currency,
-                request_sha256=_DIGEST,
-                response_sha256=_DIGEST,
-                latency_us=900,
-            )
-            for claim in claims
-        ]
-        outcomes = await api.rails.record_answers(connection, worker=name, answers=answers)
         calls.append((time.perf_counter() - before) * 1000)
-        done += sum(outcome.outcome == "DISPATCHED" for outcome in outcomes)
+        done += drained
         half = done if time.perf_counter() - started < seconds / 2 else half
     return _tally(done, started, cpu, calls, half)
+
+
+async def drain_once(connection: Connection, *, worker: str, batch: int) -> int | None:
+    """Claim and complete one batch; returns how many were dispatched, None when nothing was due."""
+    claims = await api.outbox.claim_outbox_batch(connection, worker=worker, limit=batch, rail=RAIL, lease_ms=60_000)
+    if not claims:
+        return None
+    answers = [
+        RailAnswer(
+            participant_id=claim.participant_id,
+            outbox_id=claim.outbox_id,
+            lease_token=claim.lease_token,
+            rail=RAIL,
+            phase="SUBMIT",
+            rail_code="ACCEPTED",
+            rail_reference=f"R-{claim.reference}",
+            echoed_amount_minor=claim.amount_minor,
+            echoed_currency=claim.currency,
+            request_sha256=_DIGEST,
+            response_sha256=_DIGEST,
+            latency_us=900,
+        )
+        for claim in claims
+    ]
+    outcomes = await api.rails.record_answers(connection, worker=worker, answers=answers)
+    return sum(outcome.outcome == "DISPATCHED" for outcome in outcomes)
 
 
 async def plain(dsn: str, *, seconds: float, batch: int, worker: int, barrier_at: float) -> Tally:

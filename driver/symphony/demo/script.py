@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+from symphony.demo import alias_script
+from symphony.demo.alias_script import AliasScript
 from symphony.submission.entry import Ready
 from symphony.submission.jsonl import read_jsonl
 from symphony.submission.pain001 import read_pain001
@@ -68,6 +70,7 @@ class Script:
         jsonl, pain001, participants, faults: the files.
         count: instructions in each of the two files.
         kinds: instruction id to the kind of fault that strikes it.
+        aliases: what is sent beside them for the sake of aliases; the rail behaves well to it.
     """
 
     jsonl: Path
@@ -76,6 +79,12 @@ class Script:
     faults: Path
     count: int
     kinds: dict[str, str]
+    aliases: AliasScript
+
+    @property
+    def total(self) -> int:
+        """Instructions in all files."""
+        return 2 * self.count + self.aliases.total
 
     @property
     def told(self) -> str:
@@ -102,6 +111,7 @@ def write(directory: Path, *, count: int, now: datetime) -> Script:
         faults=directory / "faults.json",
         count=count,
         kinds={},
+        aliases=alias_script.write(directory, rail=RAIL),
     )
     write_jsonl(script.jsonl, count=count, seed=_SEED, rail=RAIL)
     write_pain001(script.pain001, count=count, blocks=_BLOCKS, seed=_SEED, now=now)
@@ -113,7 +123,7 @@ def write(directory: Path, *, count: int, now: datetime) -> Script:
         for entry in read_pain001(script.pain001, rail=RAIL, now=now, participants=PARTICIPANT_BY_AGENT)
         if isinstance(entry, Ready)
     ]
-    amounts = Counter(wire["amount"] for wire in (*lines, *payments))
+    amounts = Counter(wire["amount"] for wire in (*lines, *payments, *script.aliases.wires))
     rules: list[dict[str, Any]] = []
     for wires, faults in ((lines, _JSONL_FAULTS), (payments, _PAIN001_FAULTS)):
         for tenths, fault in enumerate(faults, start=1):

@@ -1,10 +1,12 @@
-"""The demonstration's stage: a real PostgreSQL 18 in a directory of its own, and the four processes on it."""
+"""The demonstration's stage: a real PostgreSQL 18 in a directory of its own, and the processes on it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +32,8 @@ _READY_S: Final = 30.0
 _POLL_S: Final = 0.1
 _CALL_TIMEOUT_MS: Final = 1_500
 _LEASE_MS: Final = 8_000
+# Small batches one after another, so that an order can be seen; a short pause, so that an outage may be short.
+_RESOLVING: Final = ("--batch", "10", "--batches-at-once", "1", "--breaker-pause-max-ms", "1000")
 CLIENTS: Final = {"bank-a": "ZM-BANK-A", "bank-b": "ZM-BANK-B", "momo-c": "ZM-MOMO-C"}
 """Who is enrolled: client and participant."""
 
@@ -38,11 +42,12 @@ type Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The running processes and where they listen."""
+    """The running processes and where they listen; without a registry no alias is resolved."""
 
     children: list[Child]
     rail_url: str
     ingress_url: str
+    registry_url: str = ""
 
 
 def work_directory() -> Path:
@@ -105,13 +110,21 @@ class Stage:
         self.children.run("logins", "logins", "create", "--dev", "--out", str(logins_file), database_url=superuser_url)
         self.urls = json.loads(logins_file.read_text(encoding="utf-8"))
         self._say(f"{len(self.urls)} logins created, one per capability: each can do nothing without SET ROLE")
+        administrator_url = self.urls["symphony_policy_admin"]
+        published = [
+            self.children.start(name, *arguments, "--operator", _OPERATOR, database_url=administrator_url)
+            for name, arguments in (
+                ("classes", ("rails", "publish", str(RESPONSES))),
+                ("reasons", ("reasons", "publish", "--builtin")),
+            )
+        ]
         for name, arguments in (
             ("cell", ("cell", "establish", "--cell-id", "cell-1", "--epoch", "1")),
             ("policy", ("policy", "activate", str(POLICY), "--operator", _OPERATOR)),
-            ("classes", ("rails", "publish", str(RESPONSES), "--operator", _OPERATOR)),
         ):
-            said = self.children.run(name, *arguments, database_url=self.urls["symphony_policy_admin"])
-            self._say(_last_line(said))
+            self._say(_last_line(self.children.run(name, *arguments, database_url=administrator_url)))
+        for child in published:
+            self._say(_last_line(child.wait_done(seconds=_READY_S)))
 
     def open_trust(self) -> None:
         """Start OpenBao and the token issuer, enrol the clients, and have the database ask for proof."""
@@ -131,7 +144,10 @@ class Stage:
         await self.trust.require_proof(operator_url=operator_url)
 
     def open_services(self, script: Script) -> Services:
-        """Start the rail, maintenance, the ingress and the worker, each on logins that OpenBao lends it."""
+        """Start the rail, the registry, and on logins that OpenBao lends: maintenance, ingress, worker, resolver."""
+        registry = self.children.start(
+            "registry", "registry", "sandbox", "--port", "0", "--store", str(self.directory / "registry.db")
+        )
         rail = self.children.start(
             "rail-sandbox", "rail-sandbox", "--port", "0", "--ledger", str(self.directory / "rail.db"),
             "--faults", str(script.faults),
@@ -143,6 +159,8 @@ class Stage:
             "worker", "worker", place, "--rail", f"{RAIL}={rail_url}", "--call-timeout-ms", str(_CALL_TIMEOUT_MS),
             "--lease-ms", str(_LEASE_MS),
         )  # fmt: skip
+        registry_url = f"http://127.0.0.1:{registry.wait_ready(seconds=_READY_S)['port']}"
+        resolver = self.trust.serve("resolver", "resolver", place, "--registry", f"sandbox={registry_url}", *_RESOLVING)
         maintenance.wait_ready(seconds=_READY_S)
         asyncio.run(self.trust.wait_revocations_known(operator_url=self.urls["symphony_operator"], seconds=_READY_S))
         port = free_port()
@@ -150,11 +168,25 @@ class Stage:
         ingress = self.trust.serve(
             "ingress", "ingress", place, "--port", str(port), *self.trust.ingress_options(origin=url)
         )
-        for child in (ingress, worker):
+        for child in (ingress, worker, resolver):
             child.wait_ready(seconds=_READY_S)
-        services = [rail, ingress, worker, maintenance]
+        services = [rail, registry, ingress, worker, resolver, maintenance]
         self._say("started: " + ", ".join(f"{child.name} (process {child.pid})" for child in services))
-        return Services(services, rail_url, url)
+        return Services(services, rail_url, url, registry_url)
+
+    def submission(self, services: Services, *arguments: str) -> tuple[str, ...]:
+        """The command that sends a file as bank A."""
+        credentials = str(self.senders["bank-a"].path)
+        return ("submit", *arguments, "--url", services.ingress_url, "--credentials", credentials, "--json")
+
+    def dump(self) -> bytes:
+        """Every row of the database, as pg_dump writes it."""
+        program = self._server.binaries.program("pg_dump")
+        environment = {**os.environ, **self._server.environment()}
+        done = subprocess.run([program, "--data-only", "--no-sync"], env=environment, capture_output=True, check=False)
+        if done.returncode != 0:
+            raise DemoFailed(f"pg_dump ended with status {done.returncode}")
+        return done.stdout
 
     def revoke(self, certificate_sha256: str) -> None:
         """End a client certificate, as an operator does it."""
@@ -175,7 +207,7 @@ class Stage:
                 left = sum(
                     sample.value
                     for sample in await ops.health(connection)
-                    if sample.name in ("outbox_pending_depth", "in_flight_leases")
+                    if sample.name in ("outbox_pending_depth", "in_flight_leases", "proxy_pending_depth")
                 )
                 if not left:
                     return

@@ -60,6 +60,7 @@ class Trust:
 
     Attributes:
         issuer: `iss` of the tokens; known once the issuer is open.
+        bao_directory: where OpenBao logs; known once it is open.
     """
 
     def __init__(self, directory: Path, children: Children, *, operator: str) -> None:
@@ -70,6 +71,7 @@ class Trust:
         self._root = ""
         self._enrolments = 0
         self._token_url = ""
+        self.bao_directory = directory
         self.issuer = ""
         self.jwks_url = ""
         self.client_ca = directory / "client-ca.pem"
@@ -87,6 +89,7 @@ class Trust:
             database_url=superuser_url,
         )  # fmt: skip
         self._address, self._root = ready["address"], Path(token_file).read_text(encoding="ascii").strip()
+        self.bao_directory = Path(token_file).parent
         for authority, path in ((CLIENT_CA, self.client_ca), (SERVER_CA, self.server_ca)):
             found = x509.load_der_x509_certificate(Wire(self._address).raw(f"{authority}/ca"))
             path.write_bytes(found.public_bytes(Encoding.PEM))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from urllib.parse import unquote
 
 import structlog
@@ -14,6 +15,7 @@ from symphony.api.ingress import Decision, Item, Read
 from symphony.bao.errors import LoginLeaseEnded
 from symphony.errors import DatabaseUnavailable, OutcomeUnknown, RetryLater
 from symphony.ingress import answers, openapi
+from symphony.ingress.aliases import AliasDesk
 from symphony.ingress.batch import answer_batch, entries_of
 from symphony.ingress.batcher import Overloaded, Unrecordable
 from symphony.ingress.breaker import Breaker, BreakerOpen
@@ -21,10 +23,11 @@ from symphony.ingress.framing import check_head, check_media, read_body
 from symphony.ingress.identity import Identifier
 from symphony.ingress.lanes import Lanes
 from symphony.ingress.problems import Problem, Refusal, challenge
+from symphony.ingress.reasons import SHED_CAUSES
 from symphony.ingress.recorder import Recorder
 from symphony.ingress.rejections import Rejections
 from symphony.ingress.settings import IngressSettings
-from symphony.ingress.visit import Visit, claimed_id
+from symphony.ingress.visit import ProvenItem, Visit, claimed_id
 from symphony.instruction import IDENTIFIER, InvalidInput, parse_instruction, read_json
 from symphony.metrics import Metrics
 from symphony.trust.access_token import Capability
@@ -34,18 +37,7 @@ BATCH = "/v1/instructions/batch"
 OPENAPI = "/v1/openapi.json"
 EVIDENCE = "/evidence"
 _HALT_RETRY_S = 30
-_SHED_CAUSES = {
-    "BREAKER_OPEN": "breaker",
-    "OVERLOADED": "overload",
-    "STOPPING": "stopping",
-    "DATABASE_UNAVAILABLE": "database",
-    "OUTCOME_UNKNOWN": "outcome_unknown",
-    "TOO_MANY_REFUSALS": "refusals",
-    "BODY_TIMEOUT": "body_timeout",
-    "RATE_LIMITED": "rate",
-    "REGISTRY_STALE": "registry",
-    "TRUST_LEASE_ENDED": "lease",
-}
+_HOUR_S = 3_600
 
 
 class Ingress:
@@ -57,6 +49,7 @@ class Ingress:
         settings: IngressSettings,
         identifier: Identifier,
         lanes: Lanes,
+        aliases: AliasDesk,
         breaker: Breaker,
         recorder: Recorder,
         rejections: Rejections,
@@ -65,6 +58,7 @@ class Ingress:
         self._settings = settings
         self._identifier = identifier
         self._lanes = lanes
+        self._aliases = aliases
         self._breaker = breaker
         self._recorder = recorder
         self._rejections = rejections
@@ -155,13 +149,21 @@ class Ingress:
             entries = entries_of(document)
             self._identifier.authorize(visit, Capability.SUBMIT)
             results = await answer_batch(
-                entries, key=key, visit=visit, record=self._record_one, reject=self._rejections.reject
+                entries,
+                key=key,
+                visit=visit,
+                record=self._record_one,
+                answered=self._answered,
+                reject=self._rejections.reject,
             )
             return answers.response(200, results, correlation_id=visit.correlation_id)
         visit.claimed_id = claimed_id(document)
         instruction = _checked(parse_instruction, document)
         self._identifier.authorize(visit, Capability.SUBMIT)
-        decision = await self._record_one(visit.item(instruction, idempotency_key=key))
+        item = visit.item(instruction, idempotency_key=key)
+        if item.alias is not None:
+            (item,) = await self._answered([item])
+        decision = await self._record_one(item)
         if decision.decision == "REJECT":
             return self._declined(decision, visit)
         answer = answers.encode(answers.accepted_document(instruction.instruction_id, decision))
@@ -169,10 +171,17 @@ class Ingress:
         return answers.response(202, answer, correlation_id=visit.correlation_id, extra=replayed)
 
     def _wait_after_refusals(self, visit: Visit) -> None:
-        wait_s = self._rejections.wait_s(visit)
+        wait_s = self._rejections.wait_s(visit.participant_id)
         if wait_s > 0:
             self._rejections.count("TOO_MANY_REFUSALS", visit)
             raise Refusal("TOO_MANY_REFUSALS", retry_after_s=math.ceil(wait_s))
+
+    async def _answered(self, items: Sequence[ProvenItem]) -> list[ProvenItem]:
+        """The items of one request that name aliases, with what the policy wants known of them before they go on."""
+        wait_s = self._rejections.wait_s(items[0].participant_id, of_aliases=True)
+        if wait_s > 0:
+            raise Refusal("TOO_MANY_REFUSALS", retry_after_s=math.ceil(wait_s))
+        return await self._aliases.answered(items)
 
     async def _body(self, request: BaseRequest, visit: Visit, is_batch: bool) -> tuple[str, bytes]:
         """The idempotency key and the body; the body first, so that every refusal attests its hash."""
@@ -202,7 +211,11 @@ class Ingress:
     def _declined(self, decision: Decision | Read, visit: Visit) -> Response:
         """The answer to what the database refused."""
         reason = decision.reason_code or "UNREGISTERED_REASON"
-        retry_after_s = self._breaker.retry_after_s(minimum_s=_HALT_RETRY_S) if reason.startswith("HALTED_") else None
+        retry_after_s = None
+        if reason.startswith("HALTED_"):
+            retry_after_s = self._breaker.retry_after_s(minimum_s=_HALT_RETRY_S)
+        elif reason == "PROXY_THROTTLED":  # misses are counted by the hour
+            retry_after_s = self._breaker.retry_after_s(minimum_s=_HOUR_S - time.time() % _HOUR_S)
         problem = Problem(
             reason_code=reason, correlation_id=visit.correlation_id, attestation_id=decision.attestation_id
         )
@@ -219,7 +232,7 @@ class Ingress:
         return self._problem(problem, refusal)
 
     def _shed(self, refusal: Refusal) -> None:
-        cause = _SHED_CAUSES.get(refusal.reason_code)
+        cause = SHED_CAUSES.get(refusal.reason_code)
         if cause is not None:
             self._metrics.ingress_shed_total.labels(cause).inc()
 

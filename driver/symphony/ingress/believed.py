@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from symphony import api
 from symphony.api.trust import RefusalCount
 from symphony.bao.errors import BaoRefused, BaoUnavailable
+from symphony.ingress.aliases import AliasSource
 from symphony.ingress.identity import StartRefused
 from symphony.ingress.refusal_counter import RefusalCounter
 from symphony.ingress.refusal_journal import JournalRefused, RefusalJournal
@@ -60,6 +61,7 @@ class Trust:
         on_replaced: called with a capability and what drains its pool before the login behind it ends.
         read_secret: reads our secrets at OpenBao; None without one.
         unix_socket: listen there for our own proxy instead (RFC 9440).
+        aliases: answers aliases within requests of participants whose policy is SYNC.
         journal: where refusal counts outlive this process while the database is away.
     """
 
@@ -71,6 +73,7 @@ class Trust:
     on_replaced: Callable[[str, Any], None] = lambda capability, drain: None
     read_secret: ReadSecret | None = None
     unix_socket: Path | None = None
+    aliases: AliasSource | None = None
     journal: Path | None = None
     clock: Callable[[], int] = lambda: int(time.time())
 

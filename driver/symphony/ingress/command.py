@@ -11,16 +11,17 @@ import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 import uvloop
 
 from symphony import logs
-from symphony.bao.access import ENVIRONMENT, DatabaseAccess, database_options
+from symphony.bao.access import ENVIRONMENT, DatabaseAccess, StandingLogin, database_options
 from symphony.errors import SymphonyError
 from symphony.ingress import service
+from symphony.ingress.aliases import AliasSettings, AliasSource
 from symphony.ingress.believed import ServerCertificate, Trust
 from symphony.ingress.identity import StartRefused
 from symphony.ingress.service import Databases, Service
@@ -30,6 +31,11 @@ from symphony.ingress.trust_settings import TrustSettings
 from symphony.ingress.zero_trust_service import start_zero_trust
 from symphony.metrics import Metrics, serve
 from symphony.operator_error import reported
+from symphony.resolver.access import RegistryChoice, open_hasher
+
+if TYPE_CHECKING:  # hvac takes half a second to import: only who enrols pays for it
+    from symphony.bao.database import ServiceCredentials
+    from symphony.bao.session import Session
 
 _DEFAULTS = IngressSettings()
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -61,6 +67,11 @@ _REQUIRED = ("issuer", "audience", "origin", "jwks_url")
 @click.option("--server-name", multiple=True, help="Name or address for OpenBao's certificate. [default: the origin's]")
 @click.option("--unix-socket", type=_FILE, help="Listen there, for our own proxy, which ends TLS (RFC 9440).")
 @click.option("--refusal-journal", type=_FILE, help="Keeps counts of refusals while the database is away.")
+@click.option("--alias-registry", metavar="NAME=URL", help="Whom to ask within requests of SYNC participants.")
+@click.option("--fsp-id", help="Registry mojaloop: our FSPIOP identifier (FSPIOP-Source).")
+@click.option("--fsp-callback-port", type=_PORT, default=0, show_default=True)
+@click.option("--fsp-participant", multiple=True, metavar="FSPID=PARTICIPANT", help="Whom it means.")
+@click.option("--local-hash-keys", type=_FILE, help="Development, without OpenBao: the keys that hash aliases.")
 @click.option("--certificate-requests-per-s", type=float, help="What one client certificate may ask for.")
 @click.option("--certificate-requests-burst", type=int, help="And how much of it at once.")
 @click.option("--max-batch", type=int, default=_DEFAULTS.max_batch, show_default=True, help="Items a flush.")
@@ -113,24 +124,17 @@ async def _main(
     async with access.opened("ingress", metrics) as credentials:
 
         async def start() -> Service:
+            aliases = _alias_source(trusted, credentials.session)
             if believed is None:
-                database = credentials.dsn("symphony_ingest")
-                return await service.start(database, host=host, port=port, settings=settings, metrics=metrics)
-            trust = Trust(
-                settings=believed,
-                databases=Databases(
-                    ingest=credentials.dsn("symphony_ingest"),
-                    status=credentials.dsn("symphony_status_reader"),
-                    evidence=credentials.dsn("symphony_evidence_reader"),
-                ),
-                certificate=await _certificate(trusted, credentials.session, believed.origin),
-                environment=environment or "not set",
-                check_login=credentials.check,
-                on_replaced=credentials.on_replaced,
-                read_secret=None if credentials.session is None else credentials.session.secret,
-                unix_socket=trusted["unix_socket"],
-                journal=trusted["refusal_journal"],
-            )
+                return await service.start(
+                    credentials.dsn("symphony_ingest"),
+                    host=host,
+                    port=port,
+                    settings=settings,
+                    metrics=metrics,
+                    aliases=aliases,
+                )
+            trust = await _trust(believed, credentials, trusted, aliases, environment=environment)
             return await start_zero_trust(trust, host=host, port=port, settings=settings, metrics=metrics)
 
         await credentials.keep_while(_serve(start, stop, metrics, host, metrics_port), stop=stop.set)
@@ -179,6 +183,49 @@ def _trust_settings(trusted: dict[str, Any]) -> TrustSettings:
         raise StartRefused(f"without --dev the ingress must be told whom to believe; give {', '.join(missing)}")
     names = {field.name for field in fields(TrustSettings)}
     return TrustSettings(**{name: value for name, value in trusted.items() if name in names and value is not None})
+
+
+async def _trust(
+    settings: TrustSettings,
+    credentials: ServiceCredentials | StandingLogin,
+    trusted: dict[str, Any],
+    aliases: AliasSource | None,
+    *,
+    environment: str,
+) -> Trust:
+    """What the zero-trust ingress is given."""
+    return Trust(
+        settings=settings,
+        databases=Databases(
+            ingest=credentials.dsn("symphony_ingest"),
+            status=credentials.dsn("symphony_status_reader"),
+            evidence=credentials.dsn("symphony_evidence_reader"),
+        ),
+        certificate=await _certificate(trusted, credentials.session, settings.origin),
+        environment=environment or "not set",
+        check_login=credentials.check,
+        on_replaced=credentials.on_replaced,
+        read_secret=None if credentials.session is None else credentials.session.secret,
+        unix_socket=trusted["unix_socket"],
+        aliases=aliases,
+        journal=trusted["refusal_journal"],
+    )
+
+
+def _alias_source(trusted: dict[str, Any], session: Session | None) -> AliasSource | None:
+    """Who answers aliases within requests; None leaves every participant of policy SYNC with 503."""
+    if not trusted["alias_registry"]:
+        return None
+    settings = AliasSettings()
+    choice = RegistryChoice(
+        registry=trusted["alias_registry"],
+        fsp_id=trusted["fsp_id"],
+        callback_port=trusted["fsp_callback_port"],
+        participants=trusted["fsp_participant"],
+    )
+    hasher = open_hasher(session, trusted["local_hash_keys"])
+    registry = choice.opened(timeout_ms=settings.registry_timeout_ms, max_connections=settings.max_connections)
+    return AliasSource(registry=registry, hasher=hasher, settings=settings)
 
 
 async def _certificate(trusted: dict[str, Any], session: Any, origin: str) -> ServerCertificate:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from zlib import crc32
 
 from symphony.api.ingress import Decision, Item
-from symphony.ingress.batcher import Batcher
+from symphony.ingress.batcher import Batcher, Flush
+from symphony.ingress.settings import IngressSettings
 
 
 class Lanes:
@@ -35,3 +36,20 @@ class Lanes:
     async def close(self) -> None:
         """Close every lane and wait for the answers."""
         await asyncio.gather(*(batcher.close() for batcher in self._batchers))
+
+
+def open_lanes(flush: Flush, settings: IngressSettings) -> Lanes:
+    """As many lanes as flushes may run side by side."""
+    return Lanes(
+        [
+            Batcher(
+                flush,
+                max_batch=settings.max_batch,
+                max_flush_s=settings.max_flush_ms / 1000,
+                parallel=1,
+                max_queued=settings.max_queued_items // settings.parallel_flushes,
+                max_wait_s=settings.max_queue_wait_ms / 1000,
+            )
+            for _lane in range(settings.parallel_flushes)
+        ]
+    )

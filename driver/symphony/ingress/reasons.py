@@ -15,6 +15,69 @@ class Reason(NamedTuple):
     next_action: str
 
 
+# About an alias; PROXY_NOT_SUPPORTED only the database gives, for what is no alias at all.
+_ALIASES: Final[dict[str, Reason]] = {
+    "PROXY_NOT_SUPPORTED": Reason(422, "the creditor is named only by an alias", "name an account"),
+    "PROXY_INVALID_FORMAT": Reason(
+        422, "the alias does not have the form of its type", "fix the alias, or name an account"
+    ),
+    "PROXY_TYPE_UNSUPPORTED": Reason(
+        422, "aliases of this type are not resolved here", "use another alias, or name an account"
+    ),
+    "PROXY_REFUSED_BY_POLICY": Reason(
+        403, "the participant may not name creditors by alias", "name an account, or ask the operator"
+    ),
+    "PROXY_THROTTLED": Reason(
+        429,
+        "too many of the participant's aliases were nobody's within the hour",
+        "check the aliases; wait for the next hour",
+    ),
+    "PROXY_NOT_FOUND": Reason(
+        422,
+        "the registry knows no beneficiary for the alias",
+        "correct the alias or give the account; new instruction",
+    ),
+    "PROXY_INVALID": Reason(
+        422,
+        "the registry says that the alias is none",
+        "correct the alias or give the account; new instruction",
+    ),
+    "PROXY_REVOKED": Reason(
+        422,
+        "the registry says that the alias was revoked",
+        "confirm the account with the payee; new instruction",
+    ),
+    "PROXY_AMBIGUOUS": Reason(
+        422,
+        "the alias stands for accounts at several providers",
+        "name the creditor's participant; new instruction",
+    ),
+    "PROXY_REGISTRY_UNAVAILABLE": Reason(
+        503, "the alias registry gave no answer in time", "retry later with the same key"
+    ),
+    "PROXY_REGISTRY_TIMEOUT": Reason(
+        503,
+        "the alias registry did not answer within the time of one call",
+        "none: it is asked again",
+    ),
+    "PROXY_REGISTRY_ERROR": Reason(503, "the alias registry failed on this question", "none: it is asked again"),
+    "PROXY_ANSWER_UNUSABLE": Reason(
+        503,
+        "the alias registry answered about something else, or unreadably",
+        "operator: look at the registry",
+    ),
+    "PROXY_TARGET_CHANGED": Reason(
+        422,
+        "the alias now stands for another beneficiary than when it was resolved or instructed",
+        "have the payer confirm the payee; new instruction",
+    ),
+    "PROXY_BENEFICIARY_NOT_ALLOWED": Reason(
+        422,
+        "the alias stands for an account at a participant that may not receive",
+        "use another account; new instruction",
+    ),
+}
+
 # About an instruction and the form it came in.
 _INSTRUCTIONS: Final[dict[str, Reason]] = {
     "JSON_INVALID": Reason(400, "the body is not strict JSON", "fix the body"),
@@ -40,7 +103,7 @@ _INSTRUCTIONS: Final[dict[str, Reason]] = {
     "AMOUNT_DECIMALS": Reason(422, "more decimal places than ISO 4217 gives the currency", "fix the amount"),
     "AMOUNT_TOO_LARGE": Reason(422, "the amount is too large to be exact everywhere", "split is a policy matter: ask"),
     "CURRENCY_INVALID": Reason(422, "not an ISO 4217 currency", "fix the currency"),
-    "PROXY_NOT_SUPPORTED": Reason(422, "the creditor is named only by an alias", "name an account"),
+    **_ALIASES,
     "IDENTITY_MISSING": Reason(401, "the request names no participant", "authenticate"),
     "IDEMPOTENCY_CONFLICT": Reason(
         409,
@@ -181,6 +244,20 @@ TRANSIENT: Final[dict[str, Reason]] = {
     "INTERNAL_ERROR": Reason(
         500, "the ingress failed; the instruction may be recorded", "retry with the same key, and report"
     ),
+}
+
+# What `ingress_shed_total{cause}` calls a request that was refused before any decision.
+SHED_CAUSES: Final = {
+    "BREAKER_OPEN": "breaker",
+    "OVERLOADED": "overload",
+    "STOPPING": "stopping",
+    "DATABASE_UNAVAILABLE": "database",
+    "OUTCOME_UNKNOWN": "outcome_unknown",
+    "TOO_MANY_REFUSALS": "refusals",
+    "BODY_TIMEOUT": "body_timeout",
+    "RATE_LIMITED": "rate",
+    "REGISTRY_STALE": "registry",
+    "TRUST_LEASE_ENDED": "lease",
 }
 
 REASONS: Final = REGISTERED | TRANSIENT

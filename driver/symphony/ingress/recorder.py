@@ -14,6 +14,7 @@ from symphony import api
 from symphony.api.connection import Connection, Pool, acquire
 from symphony.api.ingress import Decision, Item, Proof, Read
 from symphony.api.outbox import Status
+from symphony.api.proxy import AliasAnswer, ProxyRule
 from symphony.errors import DatabaseRefused, OutcomeUnknown, SymphonyError
 from symphony.ingress.batcher import is_caused_by_content, sqlstate_of
 from symphony.ingress.breaker import Breaker
@@ -76,10 +77,12 @@ class Recorder:
         """Record one batch, committed when this returns; raises what `api.ingress.accept` raises."""
 
         proofs = [self._proof(item) or _NO_PROOF for item in items] if self._proven else None
+        given = [_answer(item) for item in items]
+        answers = given if any(answer is not None for answer in given) else None
 
         async def run() -> list[Decision]:
             async with self._connection(self._pools.ingest) as connection:
-                return await api.ingress.accept(connection, items=items, proofs=proofs)
+                return await api.ingress.accept(connection, items=items, proofs=proofs, answers=answers)
 
         started_at = time.perf_counter()
         decisions = await self._limited(run())
@@ -89,6 +92,15 @@ class Recorder:
         if any(decision.decision == "ACCEPT" for decision in decisions):
             self._on_accepted()
         return decisions
+
+    async def list_proxy_rules(self, participant_ids: Sequence[str]) -> list[ProxyRule]:
+        """How the participants' aliases are resolved. Raises the api's."""
+
+        async def run() -> list[ProxyRule]:
+            async with self._connection(self._pools.ingest) as connection:
+                return await api.proxy.list_proxy_rules(connection, participant_ids=participant_ids)
+
+        return await self._limited(run())
 
     async def read_status(self, item: Item) -> tuple[Read, Status | None]:
         """The state of one instruction of the participant, and the attested decision to show it. Raises the api's."""
@@ -164,3 +176,7 @@ class Recorder:
             self._breaker.record_success()
         else:
             self._breaker.record_failure()
+
+
+def _answer(item: Item) -> AliasAnswer | None:
+    return item.answer if isinstance(item, ProvenItem) and item.reject_reason is None else None

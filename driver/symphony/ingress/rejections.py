@@ -45,9 +45,13 @@ class Rejections:
         """Whether what is not attested is counted in the database."""
         return self._counter is not None
 
-    def wait_s(self, visit: Visit) -> float:
-        """Seconds until the participant may try again after too many refusals by the database; 0: now."""
-        return self._refusals.wait_s(visit.participant_id or "-")
+    def wait_s(self, participant_id: str | None, *, of_aliases: bool = False) -> float:
+        """Seconds until the participant may try again after too many refusals by the database; 0: now.
+
+        Args:
+            of_aliases: refusals for an alias registry that is away; they keep no other instruction waiting.
+        """
+        return self._refusals.wait_s(_charged(participant_id, of_aliases=of_aliases))
 
     def is_attested(self, reason_code: str) -> bool:
         """Whether a refusal for this reason belongs into the ledger."""
@@ -89,7 +93,8 @@ class Rejections:
 
     def decided(self, item: Item, decision: Decision | Read) -> None:
         """The database refused, and attested it: its sender's next ones cost it."""
-        self._refusals.charge(item.participant_id or "-")
+        of_aliases = decision.reason_code == "PROXY_REGISTRY_UNAVAILABLE"
+        self._refusals.charge(_charged(item.participant_id, of_aliases=of_aliases))
         self._say(item, decision.reason_code)
 
     def count(self, reason_code: str, visit: Visit) -> None:
@@ -110,3 +115,7 @@ class Rejections:
 
 def _sender(visit: Visit) -> str:
     return visit.participant_id or "-" if visit.cert_sha256 is None else visit.cert_sha256.hex()
+
+
+def _charged(participant_id: str | None, *, of_aliases: bool) -> str:
+    return f"{participant_id or '-'}{' aliases' if of_aliases else ''}"

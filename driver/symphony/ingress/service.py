@@ -11,12 +11,13 @@ import structlog
 
 from symphony import api
 from symphony.api.connection import Dsn, Pool
+from symphony.ingress.alias_rules import AliasRules
+from symphony.ingress.aliases import AliasDesk, AliasSource
 from symphony.ingress.app import Ingress
-from symphony.ingress.batcher import Batcher
 from symphony.ingress.breaker import Breaker
 from symphony.ingress.connection import ConnectionRefusal
 from symphony.ingress.identity import Identifier, StartRefused, development_identifier
-from symphony.ingress.lanes import Lanes
+from symphony.ingress.lanes import Lanes, open_lanes
 from symphony.ingress.listener import Listener, ListenerSettings, ListenRefused
 from symphony.ingress.recorder import Pools, Recorder
 from symphony.ingress.refusal_counter import RefusalCounter
@@ -41,6 +42,7 @@ class Engine:
     """What serves requests once a listener brings them."""
 
     ingress: Ingress
+    aliases: AliasDesk
     lanes: Lanes
     breaker: Breaker
     pools: Pools
@@ -49,6 +51,7 @@ class Engine:
 
     async def close(self) -> None:
         """Flush what is queued and close the database, after the last request was answered."""
+        await self.aliases.close()
         await self.lanes.close()
         await self.waker.close()
         await self.wake_connection.close()
@@ -128,6 +131,7 @@ async def start(
     port: int,
     settings: IngressSettings,
     metrics: Metrics,
+    aliases: AliasSource | None = None,
 ) -> Service:
     """Start the development ingress, which believes its clients, on a loopback address (port 0: any free).
 
@@ -142,7 +146,7 @@ async def start(
             " use a development database, or start without --dev"
         )
     databases = Databases(ingest=database, status=database, evidence=database)
-    engine = build(databases, identifier=identifier, counter=None, settings=settings, metrics=metrics)
+    engine = build(databases, identifier=identifier, counter=None, aliases=aliases, settings=settings, metrics=metrics)
     await engine.pools.open()
     try:
         server = serve_with(engine.ingress, settings=settings, metrics=metrics)
@@ -172,24 +176,13 @@ def build(
     *,
     identifier: Identifier,
     counter: RefusalCounter | None,
+    aliases: AliasSource | None,
     settings: IngressSettings,
     metrics: Metrics,
 ) -> Engine:
     """Put together what serves requests; its pools are not opened yet. Without a counter nothing needs proof."""
-    breaker = Breaker(
-        failures=settings.breaker_failures,
-        window_s=settings.breaker_window_ms / 1000,
-        probe_after_s=settings.breaker_probe_after_ms / 1000,
-        on_change=lambda state: metrics.set_breaker(state.name),
-    )
-    metrics.set_breaker(breaker.state.name)
-    wake_connection = WakeConnection(databases.ingest, application_name="symphony-ingress-wake")
-    wake_failures = metrics.database_errors_total.labels("wake", "unavailable")
-    waker = Waker(
-        wake_connection.wake,
-        interval_s=settings.wake_interval_ms / 1000,
-        on_failure=lambda error: wake_failures.inc(),
-    )
+    breaker = _breaker(settings, metrics)
+    wake_connection, waker = _waker(databases, settings, metrics)
     pools = Pools(
         ingest=_pool(databases.ingest, "symphony-ingress", settings, kept=settings.pool_size),
         status=_pool(databases.status, "symphony-ingress-status", settings),
@@ -203,19 +196,45 @@ def build(
         timeout_s=settings.flush_timeout_ms / 1000,
         on_accepted=waker.ask,
     )
-    lanes = _lanes(recorder, settings)
+    lanes = open_lanes(recorder.record, settings)
+    desk = AliasDesk(AliasRules(recorder.list_proxy_rules), aliases, metrics=metrics)
     ingress = Ingress(
         settings=settings,
         identifier=identifier,
         lanes=lanes,
+        aliases=desk,
         breaker=breaker,
         recorder=recorder,
         rejections=Rejections(lanes=lanes, settings=settings, metrics=metrics, counter=counter),
         metrics=metrics,
     )
     return Engine(
-        ingress=ingress, lanes=lanes, breaker=breaker, pools=pools, waker=waker, wake_connection=wake_connection
+        ingress=ingress,
+        aliases=desk,
+        lanes=lanes,
+        breaker=breaker,
+        pools=pools,
+        waker=waker,
+        wake_connection=wake_connection,
     )
+
+
+def _breaker(settings: IngressSettings, metrics: Metrics) -> Breaker:
+    breaker = Breaker(
+        failures=settings.breaker_failures,
+        window_s=settings.breaker_window_ms / 1000,
+        probe_after_s=settings.breaker_probe_after_ms / 1000,
+        on_change=lambda state: metrics.set_breaker(state.name),
+    )
+    metrics.set_breaker(breaker.state.name)
+    return breaker
+
+
+def _waker(databases: Databases, settings: IngressSettings, metrics: Metrics) -> tuple[WakeConnection, Waker]:
+    connection = WakeConnection(databases.ingest, application_name="symphony-ingress-wake")
+    failures = metrics.database_errors_total.labels("wake", "unavailable")
+    waker = Waker(connection.wake, interval_s=settings.wake_interval_ms / 1000, on_failure=lambda error: failures.inc())
+    return connection, waker
 
 
 async def boot(database: Dsn) -> tuple[int, bool]:
@@ -262,22 +281,6 @@ def shed_by(metrics: Metrics) -> Callable[[ConnectionRefusal], None]:
         (connections if refusal.reason_code == "CONNECTION_LIMIT" else handshakes).inc()
 
     return count
-
-
-def _lanes(recorder: Recorder, settings: IngressSettings) -> Lanes:
-    return Lanes(
-        [
-            Batcher(
-                recorder.record,
-                max_batch=settings.max_batch,
-                max_flush_s=settings.max_flush_ms / 1000,
-                parallel=1,
-                max_queued=settings.max_queued_items // settings.parallel_flushes,
-                max_wait_s=settings.max_queue_wait_ms / 1000,
-            )
-            for _lane in range(settings.parallel_flushes)
-        ]
-    )
 
 
 def _pool(database: Dsn, name: str, settings: IngressSettings, *, kept: int = 0) -> Pool:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from symphony.api.ingress import Item, Proof
+from symphony.api.proxy import AliasAnswer
 from symphony.instruction import IDENTIFIER, Instruction
+from symphony.resolver.aliases import Alias
 from symphony.trust.access_token import AccessToken
 
 NO_BODY_SHA256 = hashlib.sha256(b"").digest()
@@ -20,9 +22,16 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ProvenItem(Item):
-    """An item with what must be used once: the items of one request share one proof. None in development."""
+    """An item with what must be used once: the items of one request share one proof. None in development.
+
+    Attributes:
+        alias: what its creditor is given by.
+        answer: what the registry said of it, where it was asked already (policy SYNC).
+    """
 
     proof: Proof | None = None
+    alias: Alias | None = None
+    answer: AliasAnswer | None = None
 
 
 @dataclass(slots=True)
@@ -66,7 +75,7 @@ class Visit:
         """Keep when the sender's proofs were last seen to hold."""
         self.verified_at = _now()
 
-    def item(self, instruction: Instruction, *, idempotency_key: str) -> Item:
+    def item(self, instruction: Instruction, *, idempotency_key: str) -> ProvenItem:
         """The item of one instruction of an identified participant."""
         return self._item(
             instruction_id=instruction.instruction_id,
@@ -78,7 +87,7 @@ class Visit:
             end_to_end_id=instruction.end_to_end_id,
             purpose=instruction.purpose,
             uetr=instruction.uetr,
-            requires_proxy=instruction.requires_proxy,
+            alias=instruction.alias,
             parties=instruction.parties,
         )
 
@@ -102,10 +111,10 @@ class Visit:
         end_to_end_id: str | None = None,
         purpose: str | None = None,
         uetr: uuid.UUID | None = None,
-        requires_proxy: bool = False,
+        alias: Alias | None = None,
         parties: str | None = None,
         reject_reason: str | None = None,
-    ) -> Item:
+    ) -> ProvenItem:
         return ProvenItem(
             participant_id=self.participant_id,
             tenant_id=self.tenant_id,
@@ -118,7 +127,7 @@ class Visit:
             end_to_end_id=end_to_end_id,
             purpose=purpose,
             uetr=uetr,
-            requires_proxy=requires_proxy,
+            requires_proxy=alias is not None,
             parties=parties,
             client_id=self.client_id,
             cert_sha256=self.cert_sha256,
@@ -137,6 +146,7 @@ class Visit:
             verified_at=self.verified_at or self.received_at,
             reject_reason=reject_reason,
             proof=self.proof,
+            alias=alias,
         )
 
 

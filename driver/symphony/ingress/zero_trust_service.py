@@ -38,6 +38,7 @@ async def start_zero_trust(
             trust.databases,
             identifier=believed.identifier,
             counter=believed.counter,
+            aliases=trust.aliases,
             settings=settings,
             metrics=metrics,
         )
@@ -153,6 +154,7 @@ def _facts(trust: Trust, settings: IngressSettings, policy_version: int) -> dict
         "environment": trust.environment,
         "origin": trust.settings.origin,
         "policy_version": policy_version,
+        "alias_registry": None if trust.aliases is None else trust.aliases.registry.name,
     }
 
 

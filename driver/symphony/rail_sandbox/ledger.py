@@ -10,6 +10,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -271,6 +272,13 @@ class Ledger:
         for (_, done), result in zip(batch, results, strict=True):
             if not done.done():
                 done.set_result(result)
+
+
+def read_hash_key(path: Path) -> bytes:
+    """The key of a ledger's hashes, for a judge who knows what was to be paid; the rail may have it open."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as db:
+        (hash_key,) = db.execute("select hash_key from key").fetchone()
+    return bytes(hash_key)
 
 
 def _lock(path: Path) -> int:

@@ -29,12 +29,13 @@ _NOT_SUPPORTED: Final = (
     *("InstrForCdtrAgt", "InstrForDbtrAgt"),
 )
 
-_AMOUNT_CODES: Final = {
+_REASON_CODES: Final = {
     "AMOUNT_INVALID": "AM12",
     "AMOUNT_ZERO": "AM01",
     "AMOUNT_DECIMALS": "CH20",
     "AMOUNT_TOO_LARGE": "AM02",
     "CURRENCY_INVALID": "AM11",
+    "PROXY_TYPE_UNSUPPORTED": "BE23",
 }
 _ELEMENTS: Final = {
     "/instruction_id": ("PmtId/InstrId", "CH16"),
@@ -151,7 +152,7 @@ def _check(wire: dict[str, Any], line_no: int) -> None:
     except InvalidInput as error:
         refused = error
     path, iso_code = _ELEMENTS.get(refused.pointer, (refused.pointer.removeprefix("/"), "CH16"))
-    iso_code = _AMOUNT_CODES.get(refused.reason_code, iso_code)
+    iso_code = _REASON_CODES.get(refused.reason_code, iso_code)
     reason = "ELEMENT_INVALID" if refused.reason_code == "SCHEMA_INVALID" else refused.reason_code
     raise ElementRefused(reason, iso_code, f"/{path}", refused.message, line_no=line_no)
 
@@ -222,17 +223,28 @@ def _creditor(message: Message, found: Children, line_no: int) -> dict[str, Any]
     creditor: dict[str, Any] = dict(_party(reader, found, role="Cdtr", codes=("AC03", "RC07")))
     account = reader.children(found["CdtrAcct"][0], "/CdtrAcct")
     if "Prxy" in account:
-        proxy = reader.children(account["Prxy"][0], "/CdtrAcct/Prxy")
-        creditor["alias"] = {"value": text(proxy["Id"][0], "/CdtrAcct/Prxy/Id")}
-        if "Tp" in proxy:
-            kind = reader.choice(proxy["Tp"][0], "/CdtrAcct/Prxy/Tp")[1]
-            creditor["alias"]["type"] = text(kind, "/CdtrAcct/Prxy/Tp")
+        creditor["alias"] = _alias(reader, account["Prxy"][0])
     elif "account" not in creditor:
         raise _refused(found, "CdtrAcct", "ELEMENT_MISSING", "CH21", "the account has neither Id nor Prxy")
     participant = message.participants.get(creditor.get("agent", ""))
     if participant is not None:
         creditor["participant_id"] = participant
     return creditor
+
+
+def _alias(reader: Reader, element: Element) -> dict[str, str]:
+    """Return the proxy of an account; only the ISO code of its type says which registry would know it."""
+    path = "/CdtrAcct/Prxy"
+    proxy = reader.children(element, path)
+    if "Tp" not in proxy:
+        said = "without its type nobody can tell what the proxy is"
+        raise ElementRefused("ELEMENT_MISSING", "CH21", f"{path}/Tp", said, line_no=line_of(element))
+    name, kind = reader.choice(proxy["Tp"][0], f"{path}/Tp")
+    if name == "Prtry":
+        said = "a proprietary type is not resolved here; give Tp/Cd (ExternalProxyAccountType1Code)"
+        code = "PROXY_TYPE_UNSUPPORTED"
+        raise ElementRefused(code, _REASON_CODES[code], f"{path}/Tp/Prtry", said, line_no=line_of(kind))
+    return {"type": text(kind, f"{path}/Tp/Cd"), "value": text(proxy["Id"][0], f"{path}/Id")}
 
 
 def _purpose(reader: Reader, found: Children) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -46,8 +46,11 @@ class _Payment:
     remittance: str
 
 
-def write_jsonl(path: Path, *, count: int, seed: int, rail: str = "sandbox") -> None:
+def write_jsonl(path: Path, *, count: int, seed: int, rail: str = "sandbox", aliases: Sequence[str] = ()) -> None:
     """Write count valid instructions in ZMW, one JSON object a line; ids start with `SAMPLE-J<seed>-`.
+
+    Args:
+        aliases: mobile numbers; where there is one for a line, it is all that is said of the creditor.
 
     Raises:
         OSError: the file cannot be written.
@@ -59,6 +62,8 @@ def write_jsonl(path: Path, *, count: int, seed: int, rail: str = "sandbox") -> 
                 "rail": rail,
                 **_wire(payment, seed),
             }
+            if payment.number <= len(aliases):
+                wire["creditor"] = {"alias": {"type": "MBNO", "value": aliases[payment.number - 1]}}
             stream.write(json.dumps(wire, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 

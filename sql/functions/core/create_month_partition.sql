@@ -6,6 +6,7 @@ declare
   v_entry core.month_partitioned;
   v_leaf text := p_table || to_char(p_month, '_YYYYMM');
   v_from uuid := core.uuidv7_floor(p_month::timestamp at time zone 'UTC');
+  v_column name;
   v_to uuid := core.uuidv7_floor((p_month + interval '1 month')::timestamp at time zone 'UTC');
 begin
   select m.* into strict v_entry from core.list_month_partitioned() as m
@@ -22,6 +23,12 @@ begin
   execute format('alter table %I.%I attach partition %I.%I for values from (%L) to (%L)',
     p_schema, p_table, p_schema, v_leaf, v_from, v_to);
   execute format('alter table %I.%I drop constraint leaf_bounds', p_schema, v_leaf);
+  -- What must not be copied into statistics (personal data) is not copied by the leaf's either.
+  for v_column in
+    select a.attname from pg_attribute as a where a.attrelid = to_regclass(format('%I.%I', p_schema, p_table)) and a.attstattarget = 0
+  loop
+    execute format('alter table %I.%I alter column %I set statistics 0', p_schema, v_leaf, v_column);
+  end loop;
   execute format('revoke all on table %I.%I from public', p_schema, v_leaf);
   if v_entry.append_only then
     -- Statement triggers are not passed on to leaves: without this, TRUNCATE of a leaf would empty the ledger.

@@ -27,3 +27,7 @@ create or replace trigger refuse_change before update or delete on core.cell for
 alter table core.cell enable always trigger refuse_change;
 create or replace trigger refuse_truncate before truncate on core.cell for each statement execute function core.refuse_change();
 alter table core.cell enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on core.reason_taxonomy for each row execute function core.refuse_change();
+alter table core.reason_taxonomy enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on core.reason_taxonomy for each statement execute function core.refuse_change();
+alter table core.reason_taxonomy enable always trigger refuse_truncate;

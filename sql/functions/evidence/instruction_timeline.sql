@@ -20,8 +20,17 @@ cross join lateral (
   from outbox.payment_instructions as i
   where i.participant_id = k.participant_id and i.outbox_id = k.outbox_id
   union all
+  select r.recorded_at, 3, case when r.status = 'RESOLVED' then 'PROXY_RESOLVED' else 'PROXY_ANSWER' end, r.status::text, null,
+    jsonb_strip_nulls(jsonb_build_object('resolution_id', r.resolution_id, 'resolution_no', r.resolution_no, 'proxy_type', r.proxy_type, 'hash_key_id', r.hash_key_id,
+      'reason_code', r.reason_code, 'beneficiary_participant_id', r.beneficiary_participant_id,
+      'beneficiary_commitment', encode(r.beneficiary_commitment, 'hex'), 'source', r.source, 'source_version', r.source_version,
+      'from_cache', r.from_cache, 'response_sha256', encode(r.response_sha256, 'hex'), 'observed_at', r.observed_at, 'expires_at', r.expires_at,
+      'resolved_by', r.resolved_by, 'commitment', encode(r.commitment, 'hex')))
+  from proxy.proxy_resolutions as r
+  where r.participant_id = k.participant_id and r.outbox_id = k.outbox_id
+  union all
   select a.recorded_at, 10 + a.entry_no * 2, 'ATTEMPT', a.state::text, a.attempt_no,
-    jsonb_strip_nulls(jsonb_build_object('action', a.action, 'reason_code', a.reason_code, 'claimed_by', a.claimed_by,
+    jsonb_strip_nulls(jsonb_build_object('action', a.action, 'resolution_id', a.resolution_id, 'reason_code', a.reason_code, 'claimed_by', a.claimed_by,
       'lease_token', a.lease_token, 'commitment', encode(a.commitment, 'hex')))
   from outbox.payment_outbox_attempts as a
   where a.participant_id = k.participant_id and a.outbox_id = k.outbox_id
@@ -63,7 +72,7 @@ cross join lateral (
 ) as s;
 alter view evidence.instruction_timeline owner to symphony_evidence_owner;
 comment on view evidence.instruction_timeline is
-$$The life of an instruction for auditors: attestation, instruction, attempts, rail messages, cases, decisions; filter by participant_id and instruction_id, order by happened_at, step_no.
+$$The life of an instruction for auditors: attestation, instruction, what was said of its alias, attempts, rail messages, cases, decisions; filter by participant_id and instruction_id, order by happened_at, step_no.
 Reads the ledgers as they stand and holds ids, codes and hashes only. Callers: symphony_auditor. Read-only, so it works on a standby.$$;
 comment on column evidence.instruction_timeline.step_no is 'Order of steps recorded at the same microsecond.';
 comment on column evidence.instruction_timeline.facts is 'Ids, codes and SHA-256 values in hexadecimal; never personal data.';

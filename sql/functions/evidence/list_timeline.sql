@@ -9,7 +9,7 @@ begin
   -- The steps stand; who of ours took them is not the participant's business.
   return query
   select t.outbox_id, jsonb_agg(jsonb_build_object('happened_at', t.happened_at, 'step_no', t.step_no, 'kind', t.kind, 'state', t.state,
-    'attempt_no', t.attempt_no, 'facts', t.facts - array['actor', 'maker', 'checker', 'claimed_by', 'lease_token', 'db_role'])
+    'attempt_no', t.attempt_no, 'facts', t.facts - array['actor', 'maker', 'checker', 'claimed_by', 'lease_token', 'db_role', 'resolved_by'])
     order by t.happened_at, t.step_no)
   from evidence.instruction_timeline as t
   where t.participant_id = p_participant_id and t.instruction_id = p_instruction_id

@@ -5,7 +5,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_participant_id is null or p_kind is null or p_facts is null or p_next_action is null
-    or p_kind in ('OUTCOME_UNCERTAIN', 'RAIL_ECHO_MISMATCH', 'LATE_CONTRADICTION') then
+    or p_kind in ('OUTCOME_UNCERTAIN', 'RAIL_ECHO_MISMATCH', 'LATE_CONTRADICTION', 'PROXY_UNRESOLVED', 'PROXY_TARGET_CHANGED') then
     perform core.raise_error('SV101', jsonb_build_object('kind', p_kind));
   end if;
   return evidence.open_cases(p_cases => array[

@@ -17,11 +17,12 @@ return case
     and (p_purpose is null or length(p_purpose) between 1 and 4)
     and p_requires_proxy is not null
     and length(p_parties) <= 8192 and p_parties is json object
-  then case when p_requires_proxy then 'PROXY_NOT_SUPPORTED' end
+  then case when p_requires_proxy and not pg_input_is_valid(p_parties, 'jsonb') then 'ITEM_INVALID' when p_requires_proxy and not coalesce(p_parties::jsonb #>> '{creditor,alias,type}' ~ '^[A-Z0-9]{1,4}$'
+    and length(p_parties::jsonb #>> '{creditor,alias,value}') between 1 and 2048, false) then 'PROXY_NOT_SUPPORTED' end
   else 'ITEM_INVALID'
 end;
 alter function ingress.form_reason(text, text, text, text, text, bigint, text, text, text, boolean, text, boolean, text) owner to symphony_ingress_owner;
 revoke all on function ingress.form_reason(text, text, text, text, text, bigint, text, text, text, boolean, text, boolean, text) from public;
 comment on function ingress.form_reason(text, text, text, text, text, bigint, text, text, text, boolean, text, boolean, text) is
-$$Why an item cannot be recorded as it stands (the ingress's own refusal, ITEM_INVALID, PROXY_NOT_SUPPORTED), or null. Keeps a malformed item from failing its batch mates on a constraint.
+$$Why an item cannot be recorded as it stands (the ingress's own refusal, ITEM_INVALID, PROXY_NOT_SUPPORTED for an alias that is none), or null. Keeps a malformed item from failing its batch mates on a constraint.
 Callers: ingress.list_intents. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

@@ -23,6 +23,7 @@ begin
         when 'ingress' then ingress.ensure_partitions(p_table => v_entry.table_name, p_month => v_entry.month)
         when 'outbox' then outbox.ensure_partitions(p_table => v_entry.table_name, p_month => v_entry.month)
         when 'rails' then rails.ensure_partitions(p_table => v_entry.table_name, p_month => v_entry.month)
+        when 'proxy' then proxy.ensure_partitions(p_table => v_entry.table_name, p_month => v_entry.month)
         when 'evidence' then evidence.ensure_partitions(p_table => v_entry.table_name, p_month => v_entry.month)
       end;
       if v_name is not null then

@@ -8,11 +8,16 @@ declare
 begin
   return query
   select 'outbox_pending_depth', jsonb_build_object('rail', p.rail, 'action', p.next_action), count(*)::double precision
-  from outbox.payment_outbox_pending as p group by p.rail, p.next_action;
+  from outbox.payment_outbox_pending as p where p.due_at < 'infinity' group by p.rail, p.next_action;
   return query
   select 'oldest_pending_age_seconds', '{}'::jsonb,
     coalesce(extract(epoch from v_now - min(p.due_at)), 0)::double precision
   from outbox.payment_outbox_pending as p where p.due_at <= v_now;
+  return query
+  select 'proxy_pending_depth', '{}'::jsonb, count(*)::double precision from proxy.resolution_queue as q;
+  return query
+  select 'proxy_oldest_pending_age_seconds', '{}'::jsonb, coalesce(extract(epoch from v_now - min(q.accepted_at)), 0)::double precision
+  from proxy.resolution_queue as q;
   return query
   select 'uncertain_oldest_age_seconds', '{}'::jsonb,
     coalesce(extract(epoch from v_now - min(u.last_sent_at)), 0)::double precision

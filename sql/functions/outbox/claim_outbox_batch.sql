@@ -34,9 +34,9 @@ begin
     select p.ctid as place, p.participant_id, p.due_at, p.next_action
     from outbox.payment_outbox_pending as p
     where p.rail = p_rail and p.due_at <= v_now and p.due_at >= v_room.cursor_due_at
-      and (p.next_action = 'ENQUIRE' or not v_room.dispatch_halted)
       and p.participant_id <> all (v_room.full_participants)
-      and (p.next_action = 'ENQUIRE' or (p.participant_id <> all (v_room.halted_senders)
+      and (p.next_action = 'ENQUIRE' or (not v_room.dispatch_halted and p.participant_id <> all (v_room.halted_senders)
+        and (not p.requires_proxy or p.resolved_until > v_now) -- nobody is paid whom the alias does not stand for now
         and coalesce(p.creditor_participant_id, '') <> all (v_room.halted_receivers)))
     order by p.due_at
     limit v_room.free
@@ -52,19 +52,19 @@ begin
   ), leased as (
     insert into outbox.payment_outbox_in_flight (participant_id, outbox_id, sequence_id, parent_attestation_id, rail,
       creditor_participant_id, currency, amount_minor, limit_day, created_at, last_sent_at, next_action, attempt_no,
-      retries_used, enquiries_used, entry_no, acceptance_seen, claimed_by, claimed_at, lease_token, lease_expires_at)
+      retries_used, enquiries_used, entry_no, acceptance_seen, requires_proxy, resolution_id, resolved_until, claimed_by, claimed_at, lease_token, lease_expires_at)
     select t.participant_id, t.outbox_id, t.sequence_id, t.parent_attestation_id, t.rail, t.creditor_participant_id,
       t.currency, t.amount_minor, t.limit_day, t.created_at, t.last_sent_at, t.next_action,
       t.attempt_no + (t.next_action = 'DISPATCH')::integer, t.retries_used, t.enquiries_used,
-      t.entry_no + (t.next_action = 'DISPATCH')::integer, t.acceptance_seen, p_worker, v_now, v_token, v_expires
+      t.entry_no + (t.next_action = 'DISPATCH')::integer, t.acceptance_seen, t.requires_proxy, t.resolution_id, t.resolved_until, p_worker, v_now, v_token, v_expires
     from taken as t
   ), attempt as (
     insert into outbox.payment_outbox_attempts (participant_id, outbox_id, entry_no, attempt_no, state, action,
-      claimed_by, lease_token, rail, recorded_at, commitment)
+      claimed_by, lease_token, rail, resolution_id, recorded_at, commitment)
     select t.participant_id, t.outbox_id, t.entry_no + 1, t.attempt_no + 1, 'DISPATCHING', 'DISPATCH', p_worker, v_token,
-      t.rail, v_now, core.commitment(array['outbox.payment_outbox_attempts', t.participant_id, t.outbox_id::text,
+      t.rail, t.resolution_id, v_now, core.commitment(array['outbox.payment_outbox_attempts', t.participant_id, t.outbox_id::text,
         (t.entry_no + 1)::text, (t.attempt_no + 1)::text, 'DISPATCHING', 'DISPATCH', null, p_worker, v_token::text,
-        t.rail, null, null, null, null, null, null, v_now_us])
+        t.rail, null, null, null, null, null, null, v_now_us] || case when t.resolution_id is not null then array[t.resolution_id::text] end)
     from taken as t
     where t.next_action = 'DISPATCH'
   ), cursor_moved as (
@@ -76,8 +76,7 @@ begin
     where g.rail = p_rail
   )
   select t.participant_id, t.outbox_id, t.sequence_id, i.instruction_id, t.rail, t.next_action,
-    t.attempt_no + (t.next_action = 'DISPATCH')::integer, v_token, v_expires, v_now, t.created_at, t.due_at,
-    t.amount_minor, t.currency, t.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, y.parties, y.salt
+    t.attempt_no + (t.next_action = 'DISPATCH')::integer, v_token, v_expires, v_now, t.created_at, t.due_at, t.amount_minor, t.currency, t.creditor_participant_id, i.end_to_end_id, i.purpose, i.uetr, case when t.requires_proxy then outbox.paid_parties(y.parties, y.beneficiary) else y.parties end, y.salt
   from taken as t
   join outbox.payment_instructions as i on i.participant_id = t.participant_id and i.outbox_id = t.outbox_id
   join outbox.instruction_parties as y on y.participant_id = t.participant_id and y.outbox_id = t.outbox_id;
@@ -86,5 +85,5 @@ $$;
 alter function outbox.claim_outbox_batch(text, integer, text, interval) owner to symphony_outbox_owner;
 revoke all on function outbox.claim_outbox_batch(text, integer, text, interval) from public;
 comment on function outbox.claim_outbox_batch(text, integer, text, interval) is
-$$Leases up to p_limit due items of a rail, oldest due first, within the global, rail and participant caps; halted ones wait. salt goes into the hashes of rail messages, so that they fall silent when the parties are erased. Without p_lease the policy's lease of the rail holds. Takes the queue row away, writes the lease and (for DISPATCH) the DISPATCHING row in the same statement.
+$$Leases up to p_limit due items of a rail, oldest due first, within the global, rail and participant caps; halted ones wait. salt goes into the hashes of rail messages, so that they fall silent when the parties are erased. A creditor named by alias is dispatched only while its resolution may be believed, and parties then say the resolved account. Without p_lease the policy's lease of the rail holds. Takes the queue row away, writes the lease and (for DISPATCH) the DISPATCHING row in the same statement.
 Callers: symphony_executor. Writes: payment_outbox_pending, payment_outbox_in_flight, payment_outbox_attempts, claim_gate. Locks: the claim gate until commit (claims are one after another, so caps are exact), queue rows with SKIP LOCKED. Raises: SV401 p_limit not in 1..1000, SV402, SV403, SN401, SV003, SX004, SX402. Idempotent: no.$$;

@@ -48,7 +48,7 @@ begin
   ), requeued as (
     insert into outbox.payment_outbox_pending (participant_id, outbox_id, sequence_id, parent_attestation_id, rail,
       creditor_participant_id, currency, amount_minor, limit_day, created_at, due_at, last_sent_at, next_action, attempt_no,
-      retries_used, enquiries_used, entry_no, acceptance_seen)
+      retries_used, enquiries_used, entry_no, acceptance_seen, requires_proxy, resolution_id, resolved_until)
     select j.participant_id, j.outbox_id, j.sequence_id, j.parent_attestation_id, j.rail, j.creditor_participant_id, j.currency,
       j.amount_minor, j.limit_day, j.created_at,
       greatest(j.created_at, v_now + outbox.wait_before_next(j.requeue, j.reason_code, j.retries_used, j.retry_base_ms,
@@ -57,7 +57,8 @@ begin
       j.requeue, j.attempt_no,
       j.retries_used + (j.state is not null and j.reason_code <> 'RELEASED')::integer,
       case when j.requeue = 'DISPATCH' then 0 else j.enquiries_used + (j.reason_code <> 'RELEASED')::integer end,
-      j.entry_no + (j.state is not null)::integer, j.acceptance_seen or j.answer_class = 'ACCEPTED'
+      j.entry_no + (j.state is not null)::integer, j.acceptance_seen or j.answer_class = 'ACCEPTED',
+      j.requires_proxy, j.resolution_id, j.resolved_until
     from judged as j
     where j.requeue is not null
   )

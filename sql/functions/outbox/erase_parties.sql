@@ -21,7 +21,7 @@ begin
   if not found or evidence.has_open_case(p_participant_id => p_participant_id, p_outbox_id => v_outbox_id) then
     perform core.raise_error('SC401', jsonb_build_object('instruction_id', p_instruction_id));
   end if;
-  update outbox.instruction_parties as y set salt = null, parties = null, erased_at = v_now
+  update outbox.instruction_parties as y set salt = null, parties = null, beneficiary = null, erased_at = v_now
   where y.participant_id = p_participant_id and y.outbox_id = v_outbox_id and y.erased_at is null;
   if not found then
     return false;

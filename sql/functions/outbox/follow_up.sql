@@ -5,6 +5,7 @@ as $$
 declare
   v_usages policy.usage[];
   v_cases evidence.new_case[];
+  v_unresolved evidence.new_case[];
 begin
   select array_agg(row(o.participant_id, o.limit_day, o.currency, o.amount_minor)::policy.usage) into v_usages
   from unnest(p_outcomes) as o
@@ -25,10 +26,20 @@ begin
   if v_cases is not null then
     perform evidence.open_cases(p_cases => v_cases);
   end if;
+
+  select array_agg(row(o.participant_id, case when o.reason_code = 'PROXY_TARGET_CHANGED' then o.reason_code else 'PROXY_UNRESOLVED' end, o.outbox_id,
+      jsonb_build_object('outcome', o.outcome, 'reason_code', o.reason_code) || coalesce(o.facts, '{}'), n.next_action)::evidence.new_case) into v_unresolved
+  from unnest(p_outcomes) as o
+  join core.next_actions(p_reason_codes => array(select o.reason_code from unnest(p_outcomes) as o where o.reason_code like 'PROXY\_%')) as n
+    on n.reason_code = o.reason_code
+  where o.outcome = 'VOIDED';
+  if v_unresolved is not null then
+    perform evidence.open_cases(p_cases => v_unresolved);
+  end if;
 end
 $$;
 alter function outbox.follow_up(outbox.outcome[]) owner to symphony_outbox_owner;
 revoke all on function outbox.follow_up(outbox.outcome[]) from public;
 comment on function outbox.follow_up(outbox.outcome[]) is
-$$What an outcome entails in the same transaction: day usage given back (FAILED, VOIDED), cases opened (PENDING_MANUAL, echo mismatch).
-Callers: outbox.complete_outbox_attempts, outbox.repair_expired_leases. Writes: limit_usage, cases, through their owners. Locks: usage rows. Raises: 23514 as policy.release_usage. Idempotent: no.$$;
+$$What an outcome entails in the same transaction: day usage given back (FAILED, VOIDED), cases opened (PENDING_MANUAL, echo mismatch, an alias that stands for nobody or for somebody else).
+Callers: outbox.complete_outbox_attempts, outbox.repair_expired_leases, outbox.void_unresolved. Writes: limit_usage, cases, through their owners. Locks: usage rows. Raises: 23514 as policy.release_usage. Idempotent: no.$$;

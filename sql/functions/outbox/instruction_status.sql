@@ -15,8 +15,9 @@ begin
       when a.state in ('DISPATCHED', 'FAILED', 'VOIDED', 'PENDING_MANUAL') then a.state::text
       when coalesce(p.next_action, f.next_action) = 'ENQUIRE' then 'UNCERTAIN'
       when f.outbox_id is not null then 'DISPATCHING'
+      when p.due_at = 'infinity' then 'AWAITING_PROXY_RESOLUTION'
       when a.state = 'RETRYABLE' then 'RETRYABLE'
-      else i.initial_state
+      else 'PENDING'
     end,
     i.rail, i.amount_minor, i.currency, coalesce(a.attempt_no, 0)::integer, a.rail_reference, a.reason_code, i.received_at,
     coalesce(a.recorded_at, i.recorded_at)

@@ -44,12 +44,13 @@ begin
   ), queued as (
     insert into outbox.payment_outbox_pending (participant_id, outbox_id, sequence_id, parent_attestation_id, rail,
       creditor_participant_id, currency, amount_minor, limit_day, created_at, due_at, last_sent_at, next_action, attempt_no,
-      retries_used, enquiries_used, entry_no, acceptance_seen)
+      retries_used, enquiries_used, entry_no, acceptance_seen, requires_proxy, resolution_id, resolved_until)
     select t.participant_id, t.outbox_id, t.sequence_id, t.parent_attestation_id, t.rail, t.creditor_participant_id, t.currency,
       t.amount_minor, t.limit_day, t.created_at, greatest(v_now, t.created_at),
       -- The worker may have sent until its lease ended.
       case when t.next_action = 'DISPATCH' then t.lease_expires_at else t.last_sent_at end,
-      'ENQUIRE', t.attempt_no, t.retries_used, t.enquiries_used + (t.next_action = 'ENQUIRE')::integer, t.entry_no + 1, t.acceptance_seen
+      'ENQUIRE', t.attempt_no, t.retries_used, t.enquiries_used + (t.next_action = 'ENQUIRE')::integer, t.entry_no + 1, t.acceptance_seen,
+      t.requires_proxy, t.resolution_id, t.resolved_until
     from judged as t
     where t.state = 'ZOMBIE_REQUEUE'
   )

@@ -11,7 +11,8 @@ begin
   from unnest(p_results) as r
   where r.answer_class = 'ACCEPTED' and f.participant_id = r.participant_id and f.outbox_id = r.outbox_id and not f.acceptance_seen;
   update outbox.payment_outbox_pending as p
-  set acceptance_seen = true, next_action = 'ENQUIRE', last_sent_at = coalesce(p.last_sent_at, v_now)
+  set acceptance_seen = true, next_action = 'ENQUIRE', last_sent_at = coalesce(p.last_sent_at, v_now),
+    due_at = case when p.due_at = 'infinity' then v_now else p.due_at end -- it waited for its alias, which no enquiry needs
   from unnest(p_results) as r
   join outbox.payment_instructions as i on i.participant_id = r.participant_id and i.outbox_id = r.outbox_id
   where r.answer_class = 'ACCEPTED' and p.participant_id = i.participant_id and p.sequence_id = i.sequence_id and not p.acceptance_seen;

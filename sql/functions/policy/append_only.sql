@@ -15,6 +15,10 @@ create or replace trigger refuse_change before update or delete on policy.partic
 alter table policy.participant_limits enable always trigger refuse_change;
 create or replace trigger refuse_truncate before truncate on policy.participant_limits for each statement execute function core.refuse_change();
 alter table policy.participant_limits enable always trigger refuse_truncate;
+create or replace trigger refuse_change before update or delete on policy.participant_proxies for each row execute function core.refuse_change();
+alter table policy.participant_proxies enable always trigger refuse_change;
+create or replace trigger refuse_truncate before truncate on policy.participant_proxies for each statement execute function core.refuse_change();
+alter table policy.participant_proxies enable always trigger refuse_truncate;
 create or replace trigger refuse_change before update or delete on policy.rails for each row execute function core.refuse_change();
 alter table policy.rails enable always trigger refuse_change;
 create or replace trigger refuse_truncate before truncate on policy.rails for each statement execute function core.refuse_change();

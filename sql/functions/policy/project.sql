@@ -26,6 +26,12 @@ begin
   from jsonb_array_elements(p_document -> 'participants') as p,
     jsonb_to_recordset(p -> 'limits') as l(currency text, transaction_max_minor bigint, day_value_max_minor bigint, day_count_max bigint);
 
+  insert into policy.participant_proxies (policy_version, participant_id, mode, ttl_ms, pending_max_ms, sync_budget_ms, misses_per_hour_max)
+  select p_version, p ->> 'participant_id', x.mode, x.ttl_ms, x.pending_max_ms, x.sync_budget_ms, x.misses_per_hour_max
+  from jsonb_array_elements(p_document -> 'participants') as p,
+    jsonb_to_record(p -> 'proxy') as x(mode text, ttl_ms integer, pending_max_ms integer, sync_budget_ms integer, misses_per_hour_max integer)
+  where p ? 'proxy';
+
   -- An allow-list entry for a rail that the document does not describe would never match: refuse it now.
   if exists (select from policy.participant_rails as a where a.policy_version = p_version
     and not exists (select from policy.rails as r where r.policy_version = p_version and r.rail = a.rail)) then
@@ -37,4 +43,4 @@ alter function policy.project(integer, jsonb) owner to symphony_policy_owner;
 revoke all on function policy.project(integer, jsonb) from public;
 comment on function policy.project(integer, jsonb) is
 $$Spreads a document over the typed tables, whose constraints check it member by member.
-Callers: policy.propose. Writes: participants, participant_rails, participant_limits, rails, rail_currencies. Locks: none beyond the rows. Raises: the constraint violations. Idempotent: no.$$;
+Callers: policy.propose. Writes: participants, participant_rails, participant_limits, participant_proxies, rails, rail_currencies. Locks: none beyond the rows. Raises: the constraint violations. Idempotent: no.$$;

@@ -40,4 +40,4 @@ alter function policy.propose(jsonb, text) owner to symphony_policy_owner;
 revoke all on function policy.propose(jsonb, text) from public;
 comment on function policy.propose(jsonb, text) is
 $$Records a policy document as a DRAFT version and spreads it over the typed tables; returns its checksum (SHA-256 of the RFC 8785 form).
-Callers: symphony_policy_admin. Writes: policy_versions, participants, participant_rails, participant_limits, rails, rail_currencies. Locks: none beyond the rows. Raises: SV201 when a member is missing or inconsistent, SC201 when the version exists with other content, SV001. Idempotent: yes, for the same document.$$;
+Callers: symphony_policy_admin. Writes: policy_versions, participants, participant_rails, participant_limits, participant_proxies, rails, rail_currencies. Locks: none beyond the rows. Raises: SV201 when a member is missing or inconsistent, SC201 when the version exists with other content, SV001. Idempotent: yes, for the same document.$$;

@@ -22,10 +22,13 @@ insert into expected_functions values
   ('core.hold_cell()', 'plpgsql', 'volatile', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.list_month_partitioned()', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.list_reasons()', 'plpgsql', 'stable', 'definer', 'symphony_ingress_owner'),
+  ('core.next_actions(text[])', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
   ('core.now()', 'sql', 'volatile', 'invoker', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
+  ('core.publish_reason_taxonomy(jsonb,text)', 'plpgsql', 'volatile', 'definer', 'symphony_policy_admin'),
   ('core.raise_error(text,jsonb)', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
-  ('core.refuse_change()', 'plpgsql', 'volatile', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_outbox_owner, symphony_policy_owner, symphony_rails_owner, symphony_routing_owner'),
+  ('core.refuse_change()', 'plpgsql', 'volatile', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
   ('core.require_session()', 'plpgsql', 'stable', 'definer', 'symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner'),
+  ('core.same_reason_taxonomy(jsonb)', 'plpgsql', 'stable', 'definer', ''),
   ('core.uuidv7_floor(timestamp with time zone)', 'sql', 'immutable', 'invoker', 'symphony_auditor, symphony_evidence_owner, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_owner, symphony_proxy_owner, symphony_rails_owner, symphony_routing_owner');
 select set_eq($$select signature, language, volatility, security, granted from pg_temp.functions('core')$$, $$select * from expected_functions$$, 'INV-005: functions of core and exactly who may call them');
 
@@ -35,6 +38,7 @@ insert into expected_relations values
   ('cell', 'table', 'symphony_ops_owner:SELECT'),
   ('errors', 'table', ''),
   ('month_partitioned', 'table', ''),
+  ('reason_taxonomy', 'table', 'symphony_evidence_owner:SELECT'),
   ('reasons', 'table', 'symphony_evidence_owner:SELECT'),
   ('schema_migration', 'table', 'symphony_ops_owner:SELECT'),
   ('schema_repeatable', 'table', 'symphony_ops_owner:SELECT');
@@ -45,6 +49,7 @@ insert into expected_columns values
   ('cell', 'epoch integer, cell_id text, established_at timestamp with time zone'),
   ('errors', 'sqlstate text, name text, message text, hint text'),
   ('month_partitioned', 'schema_name text, table_name text, key_column text, append_only boolean, creation_order smallint'),
+  ('reason_taxonomy', 'taxonomy_version integer, reason_code text, iso_code text?, iso_name text?, terminal boolean, auto_retry boolean, next_action text, edition text, published_by text, published_at timestamp with time zone'),
   ('reasons', 'reason_code text, http_status smallint, meaning text, next_action text'),
   ('schema_migration', 'version integer, name text, sha256 bytea, applied_at timestamp with time zone, duration_ms bigint, runner text'),
   ('schema_repeatable', 'path text, sha256 bytea, applied_at timestamp with time zone, release text');
@@ -60,6 +65,12 @@ insert into expected_constraints values
   ('errors', 'errors_sqlstate_is_house_class', 'CHECK ((sqlstate ~ ''^S[VANCLRX][0-9]{3}$''::text))'),
   ('month_partitioned', 'month_partitioned_creation_order_key', 'UNIQUE (creation_order)'),
   ('month_partitioned', 'month_partitioned_pkey', 'PRIMARY KEY (schema_name, table_name)'),
+  ('reason_taxonomy', 'reason_taxonomy_pkey', 'PRIMARY KEY (taxonomy_version, reason_code)'),
+  ('reason_taxonomy', 'reason_taxonomy_reason_code_fkey', 'FOREIGN KEY (reason_code) REFERENCES core.reasons(reason_code)'),
+  ('reason_taxonomy', 'taxonomy_code_has_its_name', 'CHECK ((((iso_code IS NULL) = (iso_name IS NULL)) AND (iso_code ~ ''^[A-Z0-9]{4}$''::text)))'),
+  ('reason_taxonomy', 'taxonomy_is_named', 'CHECK ((((length(edition) >= 1) AND (length(edition) <= 64)) AND (published_by ~ ''\S''::text) AND (length(published_by) <= 100) AND (next_action ~ ''\S''::text)))'),
+  ('reason_taxonomy', 'taxonomy_terminal_is_not_retried', 'CHECK ((NOT (terminal AND auto_retry)))'),
+  ('reason_taxonomy', 'taxonomy_version_is_positive', 'CHECK ((taxonomy_version >= 1))'),
   ('reasons', 'reasons_code_is_upper_snake', 'CHECK ((reason_code ~ ''^[A-Z][A-Z0-9_]{1,63}$''::text))'),
   ('reasons', 'reasons_http_status_is_an_error', 'CHECK ((((http_status >= 400) AND (http_status <= 599)) OR (http_status = 202)))'),
   ('reasons', 'reasons_pkey', 'PRIMARY KEY (reason_code)'),
@@ -103,8 +114,6 @@ select is_empty($$select oid::regclass from pg_class where relnamespace = 'publi
   and relname not like 'schema\_%'$$, 'INV-006: nothing lives in schema public');
 select set_eq($$select nspname::text from pg_namespace where nspname !~ '^pg_' and nspname not in ('information_schema', 'public', 'tap')$$,
   array['core', 'evidence', 'policy', 'proxy', 'outbox', 'ingress', 'rails', 'routing', 'ops'], 'INV-005: the schemas are the contexts');
-select is_empty($$select p.oid::regprocedure from pg_proc as p where p.pronamespace = 'proxy'::regnamespace$$,
-  'INV-005: proxy holds nothing yet');
 select is_empty($$select evtname from pg_event_trigger$$, 'INV-014: no event triggers');
 select is_empty($$select r.rulename from pg_rewrite as r where r.rulename <> '_RETURN'
   and r.ev_class in (select oid from pg_class where relnamespace::regnamespace::text in ('core', 'evidence', 'policy', 'outbox', 'ingress', 'rails', 'routing', 'ops'))$$, 'INV-014: no rules');

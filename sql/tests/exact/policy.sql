@@ -6,7 +6,7 @@ select no_plan();
 
 select pg_temp.house_rules('policy');
 
-select is(pg_temp.grants(nspacl, nspowner), 'symphony_evidence_owner:USAGE, symphony_executor:USAGE, symphony_ingest:USAGE, symphony_ingress_owner:USAGE, symphony_operator:USAGE, symphony_ops_owner:USAGE, symphony_outbox_owner:USAGE, symphony_policy_admin:USAGE, symphony_proxy_owner:USAGE',
+select is(pg_temp.grants(nspacl, nspowner), 'symphony_evidence_owner:USAGE, symphony_executor:USAGE, symphony_ingest:USAGE, symphony_ingress_owner:USAGE, symphony_operator:USAGE, symphony_ops_owner:USAGE, symphony_outbox_owner:USAGE, symphony_policy_admin:USAGE, symphony_proxy_owner:USAGE, symphony_resolver:USAGE',
   'INV-005: who sees names in policy') from pg_namespace where nspname = 'policy';
 
 -- Signature, language, volatility, security, and who may call it besides its owner (the matrix of sql/grants.sql).
@@ -15,7 +15,7 @@ insert into expected_functions values
   ('policy.activate(integer,bytea,text)', 'plpgsql', 'volatile', 'definer', 'symphony_policy_admin'),
   ('policy.admit_in_order(integer,date,policy.payment[],text[],text[])', 'plpgsql', 'volatile', 'definer', ''),
   ('policy.decide(integer,date,policy.payment[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner, symphony_outbox_owner'),
-  ('policy.get_active()', 'plpgsql', 'volatile', 'definer', 'symphony_executor, symphony_ingest, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_admin'),
+  ('policy.get_active()', 'plpgsql', 'volatile', 'definer', 'symphony_executor, symphony_ingest, symphony_ingress_owner, symphony_ops_owner, symphony_outbox_owner, symphony_policy_admin, symphony_resolver'),
   ('policy.guard_version()', 'plpgsql', 'volatile', 'definer', ''),
   ('policy.halt(policy.halt_scope,text,text,policy.halt_direction,text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('policy.halt_reason(policy.halts_in_force[],text,text,text)', 'plpgsql', 'stable', 'definer', ''),
@@ -23,7 +23,9 @@ insert into expected_functions values
   ('policy.lift_halt(uuid,text,text)', 'plpgsql', 'volatile', 'definer', 'symphony_operator'),
   ('policy.list_halts()', 'plpgsql', 'stable', 'definer', 'symphony_operator, symphony_outbox_owner'),
   ('policy.list_participant_caps()', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
+  ('policy.list_proxy_rules(text[])', 'plpgsql', 'stable', 'definer', 'symphony_ingest, symphony_ingress_owner, symphony_proxy_owner'),
   ('policy.list_rails()', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
+  ('policy.list_receivers(text[])', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
   ('policy.list_tenants()', 'plpgsql', 'stable', 'definer', 'symphony_ingress_owner'),
   ('policy.project(integer,jsonb)', 'plpgsql', 'volatile', 'definer', ''),
   ('policy.propose(jsonb,text)', 'plpgsql', 'volatile', 'definer', 'symphony_policy_admin'),
@@ -38,6 +40,7 @@ insert into expected_relations values
   ('halts_in_force', 'table', ''),
   ('limit_usage', 'table', ''),
   ('participant_limits', 'table', ''),
+  ('participant_proxies', 'table', ''),
   ('participant_rails', 'table', ''),
   ('participants', 'table', ''),
   ('policy_versions', 'table', 'symphony_evidence_owner:SELECT'),
@@ -51,6 +54,7 @@ insert into expected_columns values
   ('halts_in_force', 'halt_id uuid, scope policy.halt_scope, rail text?, participant_id text?, direction policy.halt_direction'),
   ('limit_usage', 'participant_id text, limit_day date, currency text, value_minor bigint, item_count bigint'),
   ('participant_limits', 'policy_version integer, participant_id text, currency text, transaction_max_minor bigint, day_value_max_minor bigint, day_count_max bigint'),
+  ('participant_proxies', 'policy_version integer, participant_id text, mode text, ttl_ms integer, pending_max_ms integer, sync_budget_ms integer, misses_per_hour_max integer'),
   ('participant_rails', 'policy_version integer, participant_id text, rail text'),
   ('participants', 'policy_version integer, participant_id text, tenant_id text, home_cell_id text, home_cell_epoch integer, status policy.participant_status, in_flight_cap integer'),
   ('policy_versions', 'policy_version integer, checksum bytea, content jsonb, status policy.version_status, time_zone text, in_flight_cap_global integer, proposed_by text, proposed_at timestamp with time zone, activated_by text?, activated_at timestamp with time zone?, retired_at timestamp with time zone?'),
@@ -73,6 +77,11 @@ insert into expected_constraints values
   ('participant_limits', 'limits_are_positive', 'CHECK ((((transaction_max_minor >= 1) AND (transaction_max_minor <= ''9007199254740991''::bigint)) AND ((day_value_max_minor >= 1) AND (day_value_max_minor <= ''4000000000000000000''::bigint)) AND ((day_count_max >= 1) AND (day_count_max <= ''1000000000000''::bigint))))'),
   ('participant_limits', 'participant_limits_pkey', 'PRIMARY KEY (policy_version, participant_id, currency)'),
   ('participant_limits', 'participant_limits_policy_version_participant_id_fkey', 'FOREIGN KEY (policy_version, participant_id) REFERENCES policy.participants(policy_version, participant_id)'),
+  ('participant_proxies', 'participant_proxies_pkey', 'PRIMARY KEY (policy_version, participant_id)'),
+  ('participant_proxies', 'participant_proxies_policy_version_participant_id_fkey', 'FOREIGN KEY (policy_version, participant_id) REFERENCES policy.participants(policy_version, participant_id)'),
+  ('participant_proxies', 'proxy_misses_are_finite', 'CHECK (((misses_per_hour_max >= 1) AND (misses_per_hour_max <= 1000000)))'),
+  ('participant_proxies', 'proxy_mode_is_known', 'CHECK ((mode = ANY (ARRAY[''DEFER''::text, ''SYNC''::text, ''REFUSE''::text])))'),
+  ('participant_proxies', 'proxy_times_are_bounded', 'CHECK ((((ttl_ms >= 1000) AND (ttl_ms <= 86400000)) AND ((pending_max_ms >= 1000) AND (pending_max_ms <= 86400000)) AND ((sync_budget_ms >= 10) AND (sync_budget_ms <= 10000))))'),
   ('participant_rails', 'participant_rails_pkey', 'PRIMARY KEY (policy_version, participant_id, rail)'),
   ('participant_rails', 'participant_rails_policy_version_participant_id_fkey', 'FOREIGN KEY (policy_version, participant_id) REFERENCES policy.participants(policy_version, participant_id)'),
   ('participants', 'participant_id_is_an_identifier', 'CHECK (((participant_id !~ ''[^A-Z0-9._-]''::text) AND ((length(participant_id) >= 1) AND (length(participant_id) <= 32))))'),

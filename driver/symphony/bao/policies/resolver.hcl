@@ -21,3 +21,7 @@ path "sys/leases/renew/database/creds/symphony_resolver/*" {
 path "transit/hmac/proxy-hash/sha2-256" {
   capabilities = ["update"]
 }
+# Which versions of the key there are; the key itself is in no answer.
+path "transit/keys/proxy-hash" {
+  capabilities = ["read"]
+}

@@ -1,0 +1,1 @@
+"""Clients of the proxy registries: who stands behind an alias."""

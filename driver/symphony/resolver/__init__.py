@@ -1,0 +1,1 @@
+"""The resolver: ties an alias to a beneficiary, with evidence, before anything is dispatched."""
