@@ -193,3 +193,38 @@ async def test_a_rotated_key_re_keys_the_cache_without_a_question(
     ]
     observed = "select count(distinct observed_at), count(distinct expires_at) from proxy.proxy_resolutions"
     assert books.rows(observed) == [(1, 1)]
+
+
+@pytest.mark.slow
+async def test_ten_thousand_drain_after_an_outage_in_order_and_without_a_storm(
+    fresh_database: str, judge: Connection, registry: RegistryProcess
+) -> None:
+    books = Books(fresh_database)
+    for first in range(0, 10_000, 1_000):
+        registry.put(*(entry(number) for number in range(first, first + 1_000)))
+    registry.set_faults({"kind": "down"})
+    await accept(judge, *range(10_000))
+    async with resolving(
+        fresh_database, registry, timeout_ms=2_000, breaker_pause_min_ms=500, breaker_pause_max_ms=2_000
+    ):
+        await asyncio.sleep(6.0)
+        down = registry.stats()
+        assert down["requests"] <= 5 + 16 + 12, (
+            "what opens the breaker, what was under way then, and a probe now and then"
+        )
+        registry.set_faults()
+        await until(books, WAITING, 0, seconds=60)
+    healed = registry.stats()
+    # Each number once after the outage; those asked in vain before it were asked again.
+    assert healed["questions"] - down["questions"] <= 10_000
+    assert healed["requests"] - down["requests"] <= 10_000 / 25 + 40
+    assert books.number("select count(*) from proxy.proxy_resolutions where status = 'RESOLVED'") == 10_000
+    order = [
+        row[0]
+        for row in books.rows(
+            "select i.sequence_id from proxy.proxy_resolutions as r join outbox.payment_instructions as i"
+            " using (participant_id, outbox_id) where r.status = 'RESOLVED' order by r.recorded_at, i.outbox_id"
+        )
+    ]
+    # Four batches of 200 are under way side by side, and the probe has its mates' place.
+    assert max(abs(place - sequence) for place, sequence in enumerate(order, start=1)) <= 5 * 200
