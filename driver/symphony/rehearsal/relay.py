@@ -60,6 +60,7 @@ class Relay:
         self._swallow_every_s = swallow_every_s
         self._swallowed_at = 0.0
         self._clients: set[asyncio.StreamWriter] = set()
+        self._opening: set[asyncio.Task[tuple[asyncio.StreamReader, asyncio.StreamWriter]]] = set()
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._ended = asyncio.Event()
@@ -81,8 +82,9 @@ class Relay:
         asyncio.set_event_loop(self._loop)
         with contextlib.suppress(asyncio.CancelledError):
             self._loop.run_until_complete(self._serve())
-        for task in asyncio.all_tasks(self._loop):
+        for task in asyncio.all_tasks(self._loop) - self._opening:
             task.cancel()
+        self._loop.run_until_complete(self._cut_opening())
         self._loop.run_until_complete(_settle())  # tasks end, and what they cut is closed
         self._loop.close()
 
@@ -91,6 +93,8 @@ class Relay:
         self.port = int(server.sockets[0].getsockname()[1])
         self._started.set()
         await self._ended.wait()
+        # What has connected is accepted first: asyncio loses what it has accepted when its server closes meanwhile.
+        await _settle()
         server.close()
         await _settle()  # what was accepted a moment ago reaches _relay
         for client in list(self._clients):
@@ -98,14 +102,23 @@ class Relay:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)
+        opening = asyncio.create_task(asyncio.open_connection("127.0.0.1", self._target_port))
+        self._opening.add(opening)
         try:
-            answers, server = await asyncio.open_connection("127.0.0.1", self._target_port)
+            # Shielded: a connection that is cancelled half open would be closed by nobody.
+            answers, server = await asyncio.shield(opening)
+            self._opening.discard(opening)
             await self._pass_on(reader, answers, _Line(writer, server))
         except OSError:
             pass  # the server is not there
         finally:
             writer.transport.abort()
             self._clients.discard(writer)
+
+    async def _cut_opening(self) -> None:
+        for opening in self._opening:
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                (await opening)[1].transport.abort()
 
     async def _pass_on(self, reader: asyncio.StreamReader, answers: asyncio.StreamReader, line: _Line) -> None:
         try:
