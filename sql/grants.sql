@@ -89,7 +89,9 @@ grant execute on function outbox.lock_participants(text[]), outbox.find_recorded
   outbox.payload_sha256(text, text, text, text, bigint, text, text, text, uuid, boolean)
   to symphony_ingress_owner;
 grant execute on function policy.list_proxy_rules(text[]) to symphony_proxy_owner, symphony_ingress_owner;
-grant execute on function policy.list_receivers(text[]), core.next_actions(text[]) to symphony_outbox_owner;
+grant execute on function policy.list_receivers(text[]) to symphony_outbox_owner, symphony_ingress_owner;
+grant execute on function core.next_actions(text[]) to symphony_outbox_owner;
+grant execute on function outbox.is_beneficiary(text), outbox.alias_target_reason(text, text, text, text, text, boolean) to symphony_ingress_owner;
 grant execute on function proxy.await_resolutions(proxy.awaiting[], text, uuid), proxy.list_held(text, text[], uuid[], uuid[]),
   proxy.record_proxy_resolutions(text, proxy.resolution[]), proxy.note_answers(proxy.resolution[], proxy.recorded_resolution[]),
   proxy.take_overdue(integer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 from collections.abc import Sequence
@@ -63,7 +64,7 @@ async def claim_aliases(
 
 
 def says(lease: Lease | None, value: str = "+260971234567", **changes: Any) -> AliasAnswer:
-    """RESOLVED at bank B, fresh from the registry, with changes."""
+    """RESOLVED at bank B, fresh from the registry, with changes; a cached_hash alone means the row sealed as here."""
     fields: dict[str, Any] = {
         "participant_id": A if lease is None else lease.participant_id,
         "outbox_id": None if lease is None else lease.outbox_id,
@@ -79,6 +80,8 @@ def says(lease: Lease | None, value: str = "+260971234567", **changes: Any) -> A
         "response_sha256": RESPONSE_SHA256,
         "latency_us": 1_500,
     }
+    if changes.get("cached_hash") is not None:
+        fields["response_sha256"] = hashlib.sha256(changes.get("sealed_beneficiary") or b"sealed").digest()
     return AliasAnswer(**{**fields, **changes})
 
 

@@ -182,26 +182,11 @@ async def test_a_registry_that_is_away_refuses_inside_the_request_and_records_no
     assert {name.rpartition("_")[0] for name in changed} == {"ingress.ingress_attestations"}, "but an attestation"
 
 
-async def test_an_answer_inside_the_request_goes_the_same_way_as_any(judge: Connection) -> None:
-    wanted = [
-        alias_item("I-1", creditor_participant_id=C),
-        alias_item("I-2", account="another"),
-        alias_item("I-3"),
-        alias_item("I-4", account="NOTPROVIDED"),
-    ]
-    answers = [says(None), says(None), says(None, beneficiary="{}"), says(None)]
-    decisions = await api.ingress.accept(judge, items=wanted, answers=answers)
-    assert [d.decision for d in decisions] == ["ACCEPT"] * 4
-    assert [await state(judge, f"I-{n}") for n in range(1, 5)] == [
-        "VOIDED",
-        "VOIDED",
-        "AWAITING_PROXY_RESOLUTION",
-        "PENDING",
-    ]
-    assert len(await claim(judge)) == 1
-    assert len(await claim_aliases(judge)) <= 1, "the unusable answer is asked for again, after a while"
-    kinds = await rows(judge, "select kind, count(*) from evidence.cases group by kind")
-    assert kinds == [("PROXY_TARGET_CHANGED", 2)]
+async def test_a_placeholder_beside_the_alias_is_no_account(judge: Connection) -> None:
+    wanted = [alias_item("I-1", account="NOTPROVIDED"), alias_item("I-2", account="0123456789")]
+    decisions = await api.ingress.accept(judge, items=wanted, answers=[says(None), says(None)])
+    assert [(d.decision, d.state) for d in decisions] == [("ACCEPT", "PENDING")] * 2
+    assert [json.loads(one.parties or "")["creditor"]["account"] for one in await claim(judge)] == ["0123456789"] * 2
 
 
 async def test_an_answer_inside_the_request_is_as_old_as_the_request(judge: Connection) -> None:
@@ -335,3 +320,93 @@ async def test_an_alias_with_nul_does_not_fail_its_batch_mates(judge: Connection
     nul = replace(alias_item("P"), parties='{"creditor":{"alias":{"type":"MBNO","value":"\\u0000"}}}')
     decisions = await api.ingress.accept(judge, items=[nul, alias_item("G")])
     assert [d.decision for d in decisions] == ["REJECT", "ACCEPT"]
+
+
+async def test_a_cached_answer_is_the_one_that_was_opened_or_none(fresh_database: str, judge: Connection) -> None:
+    """Between look-up and recording the cache moved to another account at the same participant: nobody is paid on it."""
+    await accept_aliases(judge, alias_item("I-1"))
+    await resolve(judge, await claim_aliases(judge))
+    await accept_aliases(judge, alias_item("I-2"), alias_item("I-3"))
+    second, third = sorted(await claim_aliases(judge), key=lambda lease: lease.outbox_id)
+    key = (A, "MBNO", says(second).proxy_hash)
+    (row,) = await api.proxy.lookup(judge, keys=[key])
+    cached = says(second, cached_hash=row.proxy_hash, sealed_beneficiary=row.sealed_beneficiary)
+    moved = {"beneficiary": '{"account":"999"}', "sealed_beneficiary": b"sealed anew", "source_version": "sandbox-2"}
+    await api.proxy.record_resolutions(judge, worker="r", answers=[says(third, **moved)])
+    (recorded,) = await api.proxy.record_resolutions(judge, worker="r", answers=[cached])
+    assert recorded.outcome == "STALE"
+    assert await rows(judge, "select count(*) from proxy.proxy_resolutions where outbox_id = %s", second.outbox_id) == [
+        (0,)
+    ]
+    assert await state(judge, "I-2") == "AWAITING_PROXY_RESOLUTION"
+    (again,) = await claim_aliases(judge)
+    assert again.outbox_id == second.outbox_id
+
+
+async def test_what_waited_too_long_says_why_and_what_to_do(judge: Connection) -> None:
+    await accept_aliases(judge, alias_item("I-1"), alias_item("I-2"))
+    leases = sorted(await claim_aliases(judge), key=lambda lease: lease.outbox_id)
+    slow = nobody(leases[0], "TEMP_UNAVAILABLE", "PROXY_REGISTRY_TIMEOUT")
+    await api.proxy.record_resolutions(judge, worker="r", answers=[slow])
+    await api.proxy.release_resolutions(judge, worker="r", leases=leases[1:])
+    await judge.execute("update proxy.resolution_queue set deadline_at = clock_timestamp()")
+    assert await api.proxy.tend_resolutions(judge, worker="r", limit=10) == (0, 2)
+    found = await rows(
+        judge,
+        "select i.instruction_id, c.facts ->> 'reason_code', c.next_action from evidence.cases as c"
+        " join outbox.payment_instructions as i using (participant_id, outbox_id) order by 1",
+    )
+    action = "Find out why its alias had no answer in time; new instruction."
+    assert found == [("I-1", "PROXY_REGISTRY_TIMEOUT", action), ("I-2", "PROXY_REGISTRY_UNAVAILABLE", action)]
+
+
+async def test_an_answer_inside_the_request_that_names_somebody_else_is_refused_with_evidence(
+    judge: Connection,
+) -> None:
+    items = [
+        alias_item("I-1", account="111"),
+        alias_item("I-2", creditor_participant_id=C),
+        alias_item("I-3"),
+        alias_item("I-4"),
+        alias_item("I-5"),
+    ]
+    answers = [
+        says(None),
+        says(None),
+        says(None, beneficiary_participant_id="ZM-NOBODY"),
+        says(None, beneficiary='{"name":"no account"}'),
+        nobody(None),
+    ]
+    decisions = await api.ingress.accept(judge, items=items, answers=answers)
+    expected = [
+        "PROXY_TARGET_CHANGED",
+        "PROXY_TARGET_CHANGED",
+        "PROXY_BENEFICIARY_NOT_ALLOWED",
+        "PROXY_REGISTRY_UNAVAILABLE",
+        "PROXY_NOT_FOUND",
+    ]
+    assert [(d.decision, d.reason_code) for d in decisions] == [("REJECT", reason) for reason in expected]
+    assert await rows(judge, "select count(*) from outbox.payment_instructions") == [(0,)]
+    events = await rows(
+        judge,
+        "select e.facts ->> 'attestation_id', e.facts ->> 'reason_code', e.facts ->> 'source_version' from evidence.evidence_events as e"
+        " where e.kind = 'PROXY_ANSWER_REFUSED' order by e.event_id",
+    )
+    assert events == [(str(d.attestation_id), d.reason_code, "sandbox-1") for d in decisions]
+
+
+@pytest.mark.parametrize("what", ["resolved", "nobody"])
+async def test_a_backlog_does_not_slow_the_recording_of_a_batch(judge: Connection, what: str) -> None:
+    """The queue was vacuumed and analysed while empty: plans then made must not read it from end to end."""
+    await judge.execute("vacuum analyze outbox.payment_outbox_pending")
+    await accept_aliases(judge, *(alias_item(f"W-{n}") for n in range(20)))
+    await resolve(judge, await claim_aliases(judge, limit=20))
+    for first in range(0, 4_000, 500):
+        await accept_aliases(judge, *(alias_item(f"I-{first + n}") for n in range(500)))
+    leases = await claim_aliases(judge, limit=200)
+    answers = [says(lease) if what == "resolved" else nobody(lease) for lease in leases]
+    before = await rows(judge, "select pg_stat_get_tuples_fetched('outbox.payment_outbox_pending'::regclass)")
+    await api.proxy.record_resolutions(judge, worker="r", answers=answers)
+    await judge.execute("select pg_stat_force_next_flush()")
+    after = await rows(judge, "select pg_stat_get_tuples_fetched('outbox.payment_outbox_pending'::regclass)")
+    assert after[0][0] - before[0][0] <= 200 * 10, "rows looked at, not the backlog times the batch"

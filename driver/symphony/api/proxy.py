@@ -57,6 +57,7 @@ class AliasAnswer:
     Attributes:
         outbox_id, lease_token: None where the ingress asks before it records (`api.ingress.accept`).
         cached_hash: the hash under which the cache answered; None of a fresh answer.
+        response_sha256: of the registry's answer; of a cached one, SHA-256 of the sealed beneficiary that was opened.
         reason_code: None of RESOLVED only.
         beneficiary: RFC 8785 JSON with account and, where known, agent and name. Personal data.
     """

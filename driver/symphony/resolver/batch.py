@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import batched
 
 from symphony.api.proxy import AliasAnswer, Cached, Lease, LeasedAlias
@@ -234,4 +235,5 @@ def _from_cache(item: _Item, row: Cached, beneficiary: str, *, source: str) -> A
         beneficiary=beneficiary,
         sealed_beneficiary=sealed,
         source=source,
+        response_sha256=sha256(row.sealed_beneficiary).digest(),
     )

@@ -35,5 +35,5 @@ $$;
 alter function core.publish_reason_taxonomy(jsonb, text) owner to symphony_core_owner;
 revoke all on function core.publish_reason_taxonomy(jsonb, text) from public;
 comment on function core.publish_reason_taxonomy(jsonb, text) is
-$$Publishes the next version of what our reasons mean in ISO 20022, whole; from its commit on it counts. Returns the rows written, 0 when the same content is published already.
+$$Publishes the next version of what our reasons mean in ISO 20022; from its commit on it counts, and a reason that it leaves out falls back to core.reasons. The names of the codes are checked when a release is built, not here. Returns the rows written, 0 when the same content is published already.
 Callers: symphony_policy_admin. Writes: reason_taxonomy. Locks: none beyond the rows. Raises: SC002 version is not the next, SV004 incomplete document or unregistered reason. Idempotent: yes, for the same document.$$;

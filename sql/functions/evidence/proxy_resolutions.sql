@@ -9,4 +9,5 @@ alter view evidence.proxy_resolutions owner to symphony_evidence_owner;
 comment on view evidence.proxy_resolutions is
 $$What registries said of aliases: which source in which version, when it was observed, how old it was when it was recorded, until when it may be believed. Filter by participant_id and outbox_id.
 Callers: symphony_auditor. Read-only.$$;
+comment on column evidence.proxy_resolutions.observed_at is 'Database clock, before the registry was asked; where resolved_by is ingress, when the request was received, by the ingress''s clock, and never later than the database''s.';
 comment on column evidence.proxy_resolutions.may_be_believed is 'Now; whether it was when an instruction was dispatched: compare expires_at with the attempt (evidence.attempts.resolution_id).';

@@ -18,4 +18,4 @@ alter function evidence.record_event(text, text, jsonb, text, uuid) owner to sym
 revoke all on function evidence.record_event(text, text, jsonb, text, uuid) from public;
 comment on function evidence.record_event(text, text, jsonb, text, uuid) is
 $$Records what no other ledger says: operator actions, policy changes, contradictions.
-Callers: policy.activate, outbox.erase_parties, ops.record_drift, ingress.record_service_event. Writes: evidence_events. Locks: none. Raises: 23514 for a malformed kind, 23502 for a missing fact, SV001. Idempotent: no.$$;
+Callers: policy.activate, outbox.erase_parties, ops.record_drift, ingress.record_service_event, ingress.alias_reasons. Writes: evidence_events. Locks: none. Raises: 23514 for a malformed kind, 23502 for a missing fact, SV001. Idempotent: no.$$;

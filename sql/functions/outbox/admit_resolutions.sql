@@ -11,16 +11,21 @@ declare
   v_now timestamptz := core.now();
 begin
   with admitted as materialized (
-    select r.participant_id, r.outbox_id, i.sequence_id, r.resolution_id, r.expires_at, r.beneficiary_participant_id, r.beneficiary
+    select r.participant_id, r.outbox_id, i.sequence_id, r.resolution_id, r.expires_at, r.beneficiary_participant_id, r.beneficiary, p.place
     from unnest(p_recorded, p_reasons, p_beneficiaries) as r(participant_id, outbox_id, lease_token, outcome, reason_code, resolution_id, expires_at,
       beneficiary_participant_id, observed_at, source, source_version, response_sha256, refused, beneficiary)
-    join outbox.payment_instructions as i on i.participant_id = r.participant_id and i.outbox_id = r.outbox_id
+    cross join lateral ( -- OFFSET 0: key by key, whatever the statistics say of a queue that was empty a moment ago
+      select i.sequence_id from outbox.payment_instructions as i
+      where i.participant_id = r.participant_id and i.outbox_id = r.outbox_id offset 0) as i
+    cross join lateral (
+      select p.ctid as place from outbox.payment_outbox_pending as p
+      where p.participant_id = r.participant_id and p.sequence_id = i.sequence_id offset 0) as p
     where r.outcome = 'ADMIT' and r.refused is null
   ), due as (
     update outbox.payment_outbox_pending as p
     set due_at = greatest(p.created_at, v_now), resolution_id = d.resolution_id, resolved_until = d.expires_at, creditor_participant_id = d.beneficiary_participant_id
     from admitted as d
-    where p.participant_id = d.participant_id and p.sequence_id = d.sequence_id and p.due_at = 'infinity' and p.next_action = 'DISPATCH'
+    where p.ctid = d.place and p.participant_id = d.participant_id and p.sequence_id = d.sequence_id and p.due_at = 'infinity' and p.next_action = 'DISPATCH'
   )
   update outbox.instruction_parties as y
   set beneficiary = d.beneficiary

@@ -12,4 +12,4 @@ alter function outbox.alias_target_reason(text, text, text, text, text, boolean)
 revoke all on function outbox.alias_target_reason(text, text, text, text, text, boolean) from public;
 comment on function outbox.alias_target_reason(text, text, text, text, text, boolean) is
 $$Why a resolved beneficiary is not paid, or null: another participant or account than the payer named, another than the instruction was resolved to before (name included), or one that may not receive.
-Callers: outbox.record_resolutions. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: outbox.record_resolutions, ingress.alias_reasons. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

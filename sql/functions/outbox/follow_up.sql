@@ -28,7 +28,8 @@ begin
   end if;
 
   select array_agg(row(o.participant_id, case when o.reason_code = 'PROXY_TARGET_CHANGED' then o.reason_code else 'PROXY_UNRESOLVED' end, o.outbox_id,
-      jsonb_build_object('outcome', o.outcome, 'reason_code', o.reason_code) || coalesce(o.facts, '{}'), n.next_action)::evidence.new_case) into v_unresolved
+      jsonb_build_object('outcome', o.outcome, 'reason_code', o.reason_code) || coalesce(o.facts, '{}'),
+      case when o.facts ? 'waited' then 'Find out why its alias had no answer in time; new instruction.' else n.next_action end)::evidence.new_case) into v_unresolved
   from unnest(p_outcomes) as o
   join core.next_actions(p_reason_codes => array(select o.reason_code from unnest(p_outcomes) as o where o.reason_code like 'PROXY\_%')) as n
     on n.reason_code = o.reason_code

@@ -7,4 +7,4 @@ alter function outbox.is_beneficiary(text) owner to symphony_outbox_owner;
 revoke all on function outbox.is_beneficiary(text) from public;
 comment on function outbox.is_beneficiary(text) is
 $$Whether a text is JSON of whom an alias stands for: account, and where known agent and name, strings all of them. What a registry says cannot fail here, nor bring other members into the parties.
-Callers: outbox.list_alias_answers. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: outbox.list_alias_answers, ingress.alias_reasons. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

@@ -18,6 +18,7 @@ declare
   v_bare integer;
   v_partial integer;
 begin
+  perform core.require_session();
   perform outbox.check_worker_call(p_worker => p_worker, p_items => cardinality(p_answers));
 
   -- 1. The answers as the ledger may know them: a salted commitment instead of the beneficiary, nothing unreadable, no bare hash.
@@ -67,4 +68,4 @@ alter function outbox.record_resolutions(text, outbox.alias_answer[]) owner to s
 revoke all on function outbox.record_resolutions(text, outbox.alias_answer[]) from public;
 comment on function outbox.record_resolutions(text, outbox.alias_answer[]) is
 $$Records what was said of leased aliases and what follows, in one transaction: RESOLVED (due for dispatch, the beneficiary beside the parties), VOIDED with a case (nobody, revoked, somebody else than named or than before), RETRY, STALE (ask again). An answer without a returned row came too late: nothing was written for it.
-Callers: symphony_resolver, outbox.await_aliases. Writes: payment_outbox_pending, instruction_parties, payment_outbox_attempts; proxy_resolutions, resolution_queue, proxy_resolution_current, miss_counts, limit_usage, cases through their owners. Locks: resolution_queue rows, miss rows, pending rows, usage rows, cache rows, in this order and each sorted. Raises: SV401, SV402, SX403 a hash that needs no key, SV301 without a hash, its key's id or a source. Idempotent: yes: a repeated answer finds no lease.$$;
+Callers: symphony_resolver, outbox.await_aliases. Writes: payment_outbox_pending, instruction_parties, payment_outbox_attempts; proxy_resolutions, resolution_queue, proxy_resolution_current, miss_counts, limit_usage, cases through their owners. Locks: resolution_queue rows, miss rows, pending rows, usage rows, cache rows, in this order and each sorted. Raises: SV401, SV402, SV003, SX004, SX403 a hash that needs no key, SV301 without a hash, its key's id or a source. Idempotent: yes: a repeated answer finds no lease.$$;

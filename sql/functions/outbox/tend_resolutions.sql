@@ -11,6 +11,7 @@ declare
   v_awaiting proxy.awaiting[];
   v_voided integer;
 begin
+  perform core.require_session();
   perform outbox.check_worker_call(p_worker => p_worker, p_items => p_limit);
   with expired as materialized (
     select p.ctid as place
@@ -42,4 +43,4 @@ alter function outbox.tend_resolutions(text, integer) owner to symphony_outbox_o
 revoke all on function outbox.tend_resolutions(text, integer) from public;
 comment on function outbox.tend_resolutions(text, integer) is
 $$Sends instructions whose resolution expired before their dispatch back to the resolvers, and voids those whose patience has ended, with a case. Returns how many of each.
-Callers: symphony_resolver, symphony_maintainer. Writes: payment_outbox_pending, as outbox.void_unresolved; resolution_queue through its owner. Locks: pending and resolution_queue rows with SKIP LOCKED; usage rows. Raises: SV401, SV402. Idempotent: yes.$$;
+Callers: symphony_resolver, symphony_maintainer. Writes: payment_outbox_pending, as outbox.void_unresolved; resolution_queue through its owner. Locks: pending and resolution_queue rows with SKIP LOCKED; usage rows. Raises: SV401, SV402, SV003, SX004. Idempotent: yes.$$;

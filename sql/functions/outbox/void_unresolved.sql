@@ -2,7 +2,6 @@ create or replace function outbox.void_unresolved(p_worker text, p_outcomes outb
 language plpgsql volatile security definer
 set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
-set enable_hashjoin = off
 set enable_mergejoin = off
 set plan_cache_mode = force_generic_plan
 as $$
@@ -11,17 +10,22 @@ declare
   v_now_us text := core.epoch_us(v_now);
   v_voided outbox.outcome[];
 begin
-  with ended as (
+  with placed as materialized (
+    select o.participant_id, o.outbox_id, o.lease_token, o.reason_code, o.facts, p.place from unnest(p_outcomes) as o
+    cross join lateral ( -- OFFSET 0: key by key, whatever the statistics say of a queue that was empty a moment ago
+      select i.sequence_id from outbox.payment_instructions as i
+      where i.participant_id = o.participant_id and i.outbox_id = o.outbox_id offset 0) as i
+    cross join lateral (
+      select p.ctid as place from outbox.payment_outbox_pending as p
+      where p.participant_id = o.participant_id and p.sequence_id = i.sequence_id offset 0) as p
+  ), deleted as (
     delete from outbox.payment_outbox_pending as p
-    using (
-      select o.*, i.sequence_id from unnest(p_outcomes) as o
-      cross join lateral (
-        select i.sequence_id from outbox.payment_instructions as i
-        where i.participant_id = o.participant_id and i.outbox_id = o.outbox_id offset 0) as i
-      order by o.participant_id, i.sequence_id) as o
-    where p.participant_id = o.participant_id and p.sequence_id = o.sequence_id
-      and p.due_at = 'infinity' and p.next_action = 'DISPATCH' and not p.acceptance_seen
-    returning p.participant_id, p.outbox_id, p.entry_no, p.attempt_no, p.rail, p.limit_day, p.currency, p.amount_minor, o.lease_token, o.reason_code, o.facts
+    where p.ctid = any (array(select x.place from placed as x)) and p.due_at = 'infinity' and p.next_action = 'DISPATCH' and not p.acceptance_seen
+    returning p.participant_id, p.outbox_id, p.entry_no, p.attempt_no, p.rail, p.limit_day, p.currency, p.amount_minor
+  ), ended as materialized (
+    select d.*, x.lease_token, x.reason_code, x.facts
+    from deleted as d
+    join placed as x on x.participant_id = d.participant_id and x.outbox_id = d.outbox_id
   ), written as (
     insert into outbox.payment_outbox_attempts (participant_id, outbox_id, entry_no, attempt_no, state, action, reason_code, claimed_by, lease_token,
       rail, recorded_at, commitment)

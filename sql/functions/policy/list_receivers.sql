@@ -15,4 +15,4 @@ alter function policy.list_receivers(text[]) owner to symphony_policy_owner;
 revoke all on function policy.list_receivers(text[]) from public;
 comment on function policy.list_receivers(text[]) is
 $$Those of the participants that the ACTIVE policy lets receive.
-Callers: outbox.record_resolutions. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;
+Callers: outbox.record_resolutions, ingress.alias_reasons. Writes: nothing. Locks: none. Raises: nothing. Idempotent: yes.$$;

@@ -27,9 +27,10 @@ begin
       and q.claimed_by = p_worker and q.lease_token = a.lease_token and q.lease_expires_at > v_now and q.proxy_type = a.proxy_type
     returning q.accepted_at, q.deadline_at, q.resolution_no, q.tries, q.claimed_at, a.*
   ), judged as materialized (
-    -- What the cache row says of a cached answer counts, not what the resolver says of it.
+    -- What the cache row says of a cached answer counts, not what the resolver says of it; if it is still the row whose beneficiary was opened.
     select f.*, case when f.cached_hash is null then f.claimed_at else c.observed_at end as observed_at,
-      case when f.status <> 'RESOLVED' then null when f.cached_hash is null then f.claimed_at + l.ttl_ms * interval '1 millisecond' else c.expires_at end as expires_at,
+      case when f.status <> 'RESOLVED' then null when f.cached_hash is null then f.claimed_at + l.ttl_ms * interval '1 millisecond'
+        else least(c.expires_at, c.observed_at + l.ttl_ms * interval '1 millisecond') end as expires_at,
       coalesce(c.source, f.source) as said_by, case when f.cached_hash is null then f.source_version else c.source_version end as said_version,
       case when f.cached_hash is null then f.response_sha256 else c.response_sha256 end as said_sha256,
       case when f.cached_hash is not null and c.participant_id is null then 'STALE' when f.status = 'RESOLVED' then 'ADMIT'
@@ -41,6 +42,7 @@ begin
       select c.* from proxy.proxy_resolution_current as c
       where c.participant_id = f.participant_id and c.proxy_type = f.proxy_type and c.proxy_hash = f.cached_hash offset 0) as c
       on c.status = 'RESOLVED' and f.status = 'RESOLVED' and c.expires_at > v_now and c.beneficiary_participant_id = f.beneficiary_participant_id
+      and sha256(c.sealed_beneficiary) = f.response_sha256 and c.observed_at + l.ttl_ms * interval '1 millisecond' > v_now
   ), written as (
     insert into proxy.proxy_resolutions (participant_id, resolution_id, outbox_id, resolution_no, proxy_type, proxy_hash, hash_key_id, status,
       reason_code, beneficiary_participant_id, beneficiary_commitment, source, source_version, from_cache, response_sha256,

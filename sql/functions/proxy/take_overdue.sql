@@ -23,11 +23,14 @@ begin
   delete from proxy.resolution_queue as q
   where q.ctid = any (array(select o.place from overdue as o))
   returning q.participant_id, q.outbox_id,
-    case when q.participant_id = any (v_throttled) then 'PROXY_THROTTLED' else 'PROXY_REGISTRY_UNAVAILABLE' end;
+    coalesce((
+      select r.reason_code from proxy.proxy_resolutions as r
+      where r.participant_id = q.participant_id and r.outbox_id = q.outbox_id
+      order by r.resolution_no desc limit 1), case when q.participant_id = any (v_throttled) then 'PROXY_THROTTLED' else 'PROXY_REGISTRY_UNAVAILABLE' end);
 end
 $$;
 alter function proxy.take_overdue(integer) owner to symphony_proxy_owner;
 revoke all on function proxy.take_overdue(integer) from public;
 comment on function proxy.take_overdue(integer) is
-$$Takes aliases out of the queue whose deadline has passed and that nobody is asking about, with the reason why nobody answered.
+$$Takes aliases out of the queue whose deadline has passed and that nobody is asking about, with the reason of the last answer that was none; if nobody was asked: PROXY_THROTTLED, or PROXY_REGISTRY_UNAVAILABLE.
 Callers: outbox.tend_resolutions. Writes: resolution_queue. Locks: queue rows with SKIP LOCKED. Raises: nothing. Idempotent: yes.$$;

@@ -238,7 +238,7 @@ select is(pg_temp.state('P-5'), 'VOIDED PROXY_TARGET_CHANGED', 'INV-PROXY-001: i
 savepoint patience;
 update proxy.resolution_queue set deadline_at = clock_timestamp() where outbox_id in (pg_temp.id('P-6'), pg_temp.id('P-1'));
 select is((select voided from outbox.tend_resolutions('w', 100)), 1, 'INV-PROXY-001: who waited too long is voided, but not under a resolver''s hands');
-select is(pg_temp.state('P-1'), 'VOIDED PROXY_REGISTRY_UNAVAILABLE', 'INV-PROXY-001: with its reason');
+select is(pg_temp.state('P-1'), 'VOIDED PROXY_REGISTRY_TIMEOUT', 'INV-PROXY-001: with the reason of its last answer');
 select is(pg_temp.said('r', 'P-6'), 'RESOLVED', 'INV-PROXY-001: an answer just in time counts');
 select is(c.kind || ' ' || (c.facts ->> 'waited'), 'PROXY_UNRESOLVED pending_max_ms', 'INV-PROXY-001: and a case') from evidence.cases as c where c.outbox_id = pg_temp.id('P-1');
 select is(array_agg(t.kind || coalesce(' ' || t.state, '') order by t.happened_at, t.step_no), '{ATTESTATION ACCEPT,INSTRUCTION AWAITING_PROXY_RESOLUTION,PROXY_ANSWER TEMP_UNAVAILABLE,ATTEMPT VOIDED,CASE_OPENED PROXY_UNRESOLVED}'::text[],
@@ -292,7 +292,7 @@ set local session_replication_role = origin;
 select is(pg_temp.aliased('C-' || n), 'ACCEPT', 'INV-PROXY-001: set-up C-' || n) from generate_series(1, 8) as n;
 select is(pg_temp.asked('r', 2), 'C-1, C-2', 'INV-PROXY-001: set-up claim C-1');
 create function pg_temp.from_cache(p_value text default '+260971234567') returns jsonb language sql return
-  jsonb_build_object('cached_hash', pg_temp.keyed(p_value), 'response_sha256', null, 'source_version', null);
+  jsonb_build_object('cached_hash', pg_temp.keyed(p_value), 'response_sha256', sha256('\x5ea1'), 'source_version', null);
 select is(pg_temp.said('r', 'C-1', pg_temp.from_cache() || '{"source": "lies", "source_version": "9", "latency_us": null}'), 'RESOLVED', 'INV-PROXY-001: a cached answer resolves');
 select results_eq($$select r.from_cache, r.source, r.source_version, r.response_sha256, r.observed_at, r.expires_at from proxy.proxy_resolutions as r where r.outbox_id = pg_temp.id('C-1')$$,
   $$select true, c.source, c.source_version, c.response_sha256, c.observed_at, c.expires_at from proxy.proxy_resolution_current as c$$, 'INV-PROXY-001: what the cache says of it counts');

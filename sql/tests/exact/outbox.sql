@@ -13,7 +13,7 @@ select is(pg_temp.grants(nspacl, nspowner), 'symphony_evidence_owner:USAGE, symp
 create temp table expected_functions (signature text collate "C", language text collate "C", volatility text collate "C", security text collate "C", granted text collate "C");
 insert into expected_functions values
   ('outbox.admit_resolutions(text,proxy.recorded_resolution[],text[],text[])', 'plpgsql', 'volatile', 'definer', ''),
-  ('outbox.alias_target_reason(text,text,text,text,text,boolean)', 'sql', 'immutable', 'invoker', ''),
+  ('outbox.alias_target_reason(text,text,text,text,text,boolean)', 'sql', 'immutable', 'invoker', 'symphony_ingress_owner'),
   ('outbox.await_aliases(outbox.intent[],outbox.alias_answer[])', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.bump_participant_outbox_seq(text[],integer[])', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.check_worker_call(text,integer,interval)', 'plpgsql', 'stable', 'definer', ''),
@@ -29,7 +29,7 @@ insert into expected_functions values
   ('outbox.follow_up(outbox.outcome[])', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.guard_sequence()', 'plpgsql', 'volatile', 'definer', ''),
   ('outbox.instruction_status(text,text)', 'plpgsql', 'stable', 'definer', 'symphony_ingest, symphony_ingress_owner'),
-  ('outbox.is_beneficiary(text)', 'sql', 'immutable', 'invoker', ''),
+  ('outbox.is_beneficiary(text)', 'sql', 'immutable', 'invoker', 'symphony_ingress_owner'),
   ('outbox.judge(outbox.next_action,outbox.answer_class,text,bigint,text,bigint,text,interval,boolean,integer,integer,integer,smallint,integer[])', 'plpgsql', 'stable', 'definer', ''),
   ('outbox.list_alias_answers(outbox.alias_answer[])', 'plpgsql', 'stable', 'definer', ''),
   ('outbox.lock_participants(text[])', 'plpgsql', 'volatile', 'definer', 'symphony_ingress_owner'),

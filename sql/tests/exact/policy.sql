@@ -25,7 +25,7 @@ insert into expected_functions values
   ('policy.list_participant_caps()', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
   ('policy.list_proxy_rules(text[])', 'plpgsql', 'stable', 'definer', 'symphony_ingest, symphony_ingress_owner, symphony_proxy_owner'),
   ('policy.list_rails()', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
-  ('policy.list_receivers(text[])', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
+  ('policy.list_receivers(text[])', 'plpgsql', 'stable', 'definer', 'symphony_ingress_owner, symphony_outbox_owner'),
   ('policy.list_tenants()', 'plpgsql', 'stable', 'definer', 'symphony_ingress_owner'),
   ('policy.project(integer,jsonb)', 'plpgsql', 'volatile', 'definer', ''),
   ('policy.propose(jsonb,text)', 'plpgsql', 'volatile', 'definer', 'symphony_policy_admin'),
