@@ -331,7 +331,11 @@ async def test_a_cached_answer_is_the_one_that_was_opened_or_none(fresh_database
     key = (A, "MBNO", says(second).proxy_hash)
     (row,) = await api.proxy.lookup(judge, keys=[key])
     cached = says(second, cached_hash=row.proxy_hash, sealed_beneficiary=row.sealed_beneficiary)
-    moved = {"beneficiary": '{"account":"999"}', "sealed_beneficiary": b"sealed anew", "source_version": "sandbox-2"}
+    moved: dict[str, Any] = {
+        "beneficiary": '{"account":"999"}',
+        "sealed_beneficiary": b"sealed anew",
+        "source_version": "sandbox-2",
+    }
     await api.proxy.record_resolutions(judge, worker="r", answers=[says(third, **moved)])
     (recorded,) = await api.proxy.record_resolutions(judge, worker="r", answers=[cached])
     assert recorded.outcome == "STALE"
