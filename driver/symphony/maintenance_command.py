@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,9 +17,9 @@ from symphony.errors import SymphonyError
 from symphony.maintenance import InvalidSettings, Maintenance, MaintenanceSettings
 from symphony.metrics import Metrics, serve
 from symphony.revocation.duties import RevocationPlan, revocation_duties
+from symphony.stop_signals import stop_on_signals
 
 _log = structlog.get_logger(__name__)
-_EXIT_NOW = 128 + signal.SIGTERM
 
 
 @click.command()
@@ -85,7 +83,7 @@ async def _serve(
         work = Maintenance(database=database, metrics=metrics, settings=settings, duties=duties)
         listener = await serve(metrics, host, port, ready=work.not_ready)
         stack.push_async_callback(listener.aclose)
-        _handle_signals(work)
+        stop_on_signals(work.stop)
 
         def announce_ready() -> None:
             line = {"event": "ready", "pid": os.getpid(), "metrics_host": host, "metrics_port": listener.port}
@@ -94,16 +92,3 @@ async def _serve(
 
         await credentials.keep_while(work.run(announce_ready=announce_ready), stop=work.stop)
     _log.info("maintenance stopped")
-
-
-def _handle_signals(work: Maintenance) -> None:
-    asked: list[int] = []
-
-    def handle(number: int) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            os._exit(_EXIT_NOW)
-        work.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, handle, number)

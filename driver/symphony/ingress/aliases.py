@@ -19,11 +19,11 @@ from symphony.ingress.alias_rules import AliasRules
 from symphony.ingress.settings import InvalidSettings
 from symphony.ingress.visit import ProvenItem
 from symphony.metrics import Metrics
-from symphony.registries.registry import PROXY_REGISTRY_UNAVAILABLE, TEMP_UNAVAILABLE, Answer, Question, Registry
+from symphony.registries.registry import PROXY_REGISTRY_UNAVAILABLE, TEMP_UNAVAILABLE, Question, Registry
 from symphony.resolver.aliases import Alias
+from symphony.resolver.batch import sealed_answer
 from symphony.resolver.breaker import RegistryBreaker
-from symphony.resolver.hashing import AliasHasher, Hashed, HashingUnavailable
-from symphony.resolver.sealing import response_sha256, seal
+from symphony.resolver.hashing import AliasHasher, HashingUnavailable
 
 _CHUNK: Final = 50  # questions of one request that are asked, and may come too late, together
 type _Key = tuple[Alias, str | None]
@@ -141,7 +141,9 @@ class AliasDesk:
             else:
                 answers = await source.registry.resolve_many(questions)
             for question, versions, answer in zip(questions, hashed, answers, strict=True):
-                found[question.alias, question.provider] = _sealed(question, versions[0], answer, self._name)
+                found[question.alias, question.provider] = sealed_answer(
+                    question.asked_by, versions[0], answer, source=self._name
+                )
             self._metrics.proxy_resolution_latency_seconds.labels(self._name).observe(answers[0].latency_us / 1e6)
             reached = any(answer.reached for answer in answers)
         except HashingUnavailable as error:
@@ -175,22 +177,3 @@ def _key(item: ProvenItem) -> _Key:
     if item.alias is None:
         raise ValueError("only items with an alias are asked about")
     return item.alias, item.creditor_participant_id
-
-
-def _sealed(question: Question, hashed: Hashed, answer: Answer, source: str) -> AliasAnswer:
-    """The answer as the database may have it."""
-    beneficiary = answer.beneficiary
-    return AliasAnswer(
-        participant_id=question.asked_by,
-        proxy_hash=hashed.hash,
-        hash_key_id=hashed.key_id,
-        status=answer.status,
-        reason_code=answer.reason_code,
-        beneficiary_participant_id=answer.beneficiary_participant_id,
-        beneficiary=beneficiary,
-        sealed_beneficiary=None if beneficiary is None else seal(hashed.secret, beneficiary.encode()),
-        source=source,
-        source_version=answer.source_version,
-        response_sha256=None if answer.raw is None else response_sha256(hashed.secret, answer.raw),
-        latency_us=answer.latency_us,
-    )

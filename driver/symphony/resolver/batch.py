@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import batched
 
@@ -162,26 +162,30 @@ class BatchResolver:
             # Which reason it is decides who waits: the registry's breaker for all, or this alias for itself.
             away = self._asking.breaker.is_open
             reason = PROXY_REGISTRY_UNAVAILABLE if away else _alone(answer)
-        beneficiary = answer.beneficiary
         self._metrics.proxy_resolution_latency_seconds.labels(source=self._asking.registry.name).observe(
             answer.latency_us / 1e6
         )
-        return AliasAnswer(
-            participant_id=item.lease.participant_id,
-            outbox_id=item.lease.outbox_id,
-            lease_token=item.lease.lease_token,
-            proxy_hash=latest.hash,
-            hash_key_id=latest.key_id,
-            status=answer.status,
-            reason_code=reason,
-            beneficiary_participant_id=answer.beneficiary_participant_id,
-            beneficiary=beneficiary,
-            sealed_beneficiary=None if beneficiary is None else seal(latest.secret, beneficiary.encode()),
-            source=self._asking.registry.name,
-            source_version=answer.source_version,
-            response_sha256=None if answer.raw is None else response_sha256(latest.secret, answer.raw),
-            latency_us=answer.latency_us,
-        )
+        said = sealed_answer(item.lease.participant_id, latest, answer, source=self._asking.registry.name)
+        return replace(said, reason_code=reason, outbox_id=item.lease.outbox_id, lease_token=item.lease.lease_token)
+
+
+def sealed_answer(asked_by: str, hashed: Hashed, answer: Answer, *, source: str) -> AliasAnswer:
+    """A registry's answer as the database may have it: the alias by its hash, the beneficiary sealed for the cache."""
+    beneficiary = answer.beneficiary
+    return AliasAnswer(
+        participant_id=asked_by,
+        proxy_hash=hashed.hash,
+        hash_key_id=hashed.key_id,
+        status=answer.status,
+        reason_code=answer.reason_code,
+        beneficiary_participant_id=answer.beneficiary_participant_id,
+        beneficiary=beneficiary,
+        sealed_beneficiary=None if beneficiary is None else seal(hashed.secret, beneficiary.encode()),
+        source=source,
+        source_version=answer.source_version,
+        response_sha256=None if answer.raw is None else response_sha256(hashed.secret, answer.raw),
+        latency_us=answer.latency_us,
+    )
 
 
 def _alone(answer: Answer) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -21,10 +18,10 @@ from symphony.registries.registry import RegistryMisconfigured
 from symphony.resolver.access import RegistryChoice, open_hasher
 from symphony.resolver.loop import Resolver
 from symphony.resolver.settings import InvalidSettings, ResolverSettings
+from symphony.stop_signals import stop_on_signals
 from symphony.worker.settings import new_worker_id
 
 _log = structlog.get_logger(__name__)
-_EXIT_NOW = 128 + signal.SIGTERM
 
 
 @click.command()
@@ -103,7 +100,7 @@ async def _serve(
         )
         listener = await serve(metrics, *at, ready=work.not_ready)
         stack.push_async_callback(listener.aclose)
-        _handle_signals(work)
+        stop_on_signals(work.stop)
 
         def announce_ready() -> None:
             line = {
@@ -117,16 +114,3 @@ async def _serve(
 
         await credentials.keep_while(work.run(announce_ready=announce_ready), stop=work.stop)
     _log.info("resolver_stopped", resolver_id=settings.resolver_id)
-
-
-def _handle_signals(work: Resolver) -> None:
-    asked: list[int] = []
-
-    def handle(number: int) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            os._exit(_EXIT_NOW)
-        work.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, handle, number)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import signal
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -23,10 +21,10 @@ from symphony.routing.controller import Controller, InvalidSettings, RouteSettin
 from symphony.routing.haproxy import RuntimeSocket
 from symphony.routing.measurement import ColourMeter, SharedMeter
 from symphony.routing.read_back import InvalidTemplate, ReadBack
+from symphony.stop_signals import stop_on_signals
 
 _log = structlog.get_logger(__name__)
 _DEFAULTS = RouteSettings()
-_EXIT_NOW = 128 + signal.SIGTERM
 
 
 @click.command("route")
@@ -98,7 +96,7 @@ async def _serve(
         controller = make(database=credentials.dsn("symphony_router"))
         listener = await serve(metrics, host, port, ready=controller.not_ready)
         try:
-            _handle_signals(controller)
+            stop_on_signals(controller.stop)
 
             def announce_ready() -> None:
                 ready = {"event": "ready", "service": "route", "pid": os.getpid(), "metrics_port": listener.port}
@@ -108,16 +106,3 @@ async def _serve(
         finally:
             await listener.aclose()
     _log.info("controller stopped", next="the weights stay as they are until one runs again")
-
-
-def _handle_signals(controller: Controller) -> None:
-    asked: list[int] = []
-
-    def handle(number: int) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            os._exit(_EXIT_NOW)
-        controller.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, handle, number)

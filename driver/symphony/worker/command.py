@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
@@ -18,11 +15,11 @@ from symphony.bao.access import DatabaseAccess, database_options
 from symphony.errors import SymphonyError
 from symphony.metrics import Metrics, serve
 from symphony.rails.adapter import Rail, RailMisconfigured, RailOptions, open_rail
+from symphony.stop_signals import stop_on_signals
 from symphony.worker.loop import Worker
 from symphony.worker.settings import InvalidSettings, WorkerSettings, new_worker_id, parse_rail
 
 _log = structlog.get_logger(__name__)
-_EXIT_NOW = 128 + signal.SIGTERM
 
 
 @click.command()
@@ -88,7 +85,7 @@ async def _serve(settings: WorkerSettings, *, access: DatabaseAccess, host: str,
         work = Worker(settings=settings, database=credentials.dsn("symphony_executor"), rails=rails, metrics=metrics)
         listener = await serve(metrics, host, port, ready=work.not_ready)
         stack.push_async_callback(listener.aclose)
-        _handle_signals(work)
+        stop_on_signals(work.stop)
 
         def announce_ready() -> None:
             line = {
@@ -116,16 +113,3 @@ def _open(stack: AsyncExitStack, name: str, url: str, settings: WorkerSettings) 
     )
     stack.push_async_callback(rail.aclose)
     return rail
-
-
-def _handle_signals(work: Worker) -> None:
-    asked: list[int] = []
-
-    def handle(number: int) -> None:
-        asked.append(number)
-        if len(asked) > 1:
-            os._exit(_EXIT_NOW)
-        work.stop()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, handle, number)
