@@ -173,7 +173,7 @@ REFUSED: dict[str, dict[str, Any]] = {
     "SCHEMA_INVALID": {"body": payment("member", **{WORDS["member"]: WORDS["fragment"]})},
     "AMOUNT_INVALID": {"body": payment("amount", amount=WORDS["phone"])},
     "CURRENCY_INVALID": {"body": payment("currency", currency=WORDS["name"])},
-    "PROXY_NOT_SUPPORTED": {
+    "PROXY_TYPE_UNSUPPORTED": {
         "body": payment("alias") | {"creditor": {"name": WORDS["name"], "alias": {"type": "TEL", "value": WORDS["alias"]}}}
     },
     "IDEMPOTENCY_CONFLICT": {"body": payment("one", amount="7.00"), "key": "K-one"},

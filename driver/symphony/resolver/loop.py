@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -24,6 +25,7 @@ from symphony.worker.session import Session
 from symphony.worker.wake import WakeListener, WakeSignal
 
 _log = structlog.get_logger(__name__)
+_BEFORE_PROBE_MS: Final = 100
 
 
 class Resolver:
@@ -164,7 +166,9 @@ class Resolver:
             await self._release(session, leases, wait_ms=settings.breaker_pause_min_ms)
             raise
         if outcome.unasked:
-            await self._release(session, outcome.unasked, wait_ms=min(60_000, int(self._breaker.wait_s() * 1000) + 1))
+            # Due a moment before the probe, all of them, so that the oldest are claimed first when it may be made.
+            wait_ms = max(0, min(60_000, int(self._breaker.wait_s() * 1000)) - _BEFORE_PROBE_MS)
+            await self._release(session, outcome.unasked, wait_ms=wait_ms)
         if outcome.answers:
             await self._record(session, outcome.answers, {lease.outbox_id: lease.proxy_type for lease in leases})
         self._metrics.batch_size.labels(point="resolver").observe(len(leases))
