@@ -353,7 +353,7 @@ async def test_a_registry_that_never_answers_opens_the_breaker_and_holds_few_req
     dsn: str, registry: RegistryProcess
 ) -> None:
     registry.set_faults({"kind": "slow", "ms": 20_000})
-    bounds = {"registry_timeout_ms": 600, "max_asking": 4, "breaker_failures": 1, "breaker_pause_min_ms": 250}
+    bounds = {"registry_timeout_ms": 2_000, "max_asking": 4, "breaker_failures": 1, "breaker_pause_min_ms": 250}
     async with asking(dsn, registry.base_url, **bounds) as bench:
         asked = registry.stats()["requests"]
         waiting = [asyncio.create_task(send(bench, named(f"held-{n}", mobile(n)))) for n in range(4)]
