@@ -47,6 +47,7 @@ class Resolver:
         self._database = database
         self._metrics = metrics
         self._stop = asyncio.Event()
+        self._back = asyncio.Event()  # the registry answers again
         self._backoffs: list[Backoff] = []
         self._connected = False
         self._breaker = RegistryBreaker(
@@ -69,6 +70,7 @@ class Resolver:
     def stop(self) -> None:
         """Ask for a graceful stop: no more claims; finish and record the batches under way, return."""
         self._stop.set()
+        self._back.set()
 
     def not_ready(self) -> str | None:
         """Why this resolver is not working, or None. A registry that is away is no reason: it is waited for."""
@@ -131,7 +133,7 @@ class Resolver:
                 continue
             if self._breaker.is_open:
                 # What the cache knows goes on, at a walk: waiting must not cost direct payments their processor.
-                await pause(self._stop, self._settings.poll_ms / 1000)
+                await pause(self._back, self._settings.poll_ms / 1000)
             elif claimed < self._settings.batch_items and not self._stop.is_set():
                 await self._wait(signal)
 
@@ -230,8 +232,10 @@ class Resolver:
     def _registry_changed(self, is_open: bool) -> None:
         self._metrics.proxy_registry_unavailable.labels(source=self._registry.name).set(int(is_open))
         if is_open:
+            self._back.clear()
             _log.warning("registry_away", source=self._registry.name, next="aliases wait; it is asked once in a while")
         else:
+            self._back.set()  # whoever walks goes on at once, with the oldest
             _log.info("registry_back", source=self._registry.name)
 
     def _session(self, stack: AsyncExitStack, purpose: str) -> Session:
