@@ -166,7 +166,8 @@ async def test_a_stopped_worker_that_wakes_after_its_lease_writes_no_outcome(
             drained(books)
             reference = references([decision])[0]
             story = books.story(reference)
-            assert story == ["DISPATCHING", "ZOMBIE_REQUEUE", "DISPATCHED"]
+            # On a busy machine the enquiry may lose its lease too, and is made again.
+            assert list(dict.fromkeys(story)) == ["DISPATCHING", "ZOMBIE_REQUEUE", "DISPATCHED"]
             sleeper.signal(signal.SIGCONT)
             late = "select count(*) from rails.rail_messages where claimed_by = %s and outcome = 'LEASE_LOST'"
             wait_for(lambda: books.number(late, sleeper.worker_id) == 1, "its answer is kept as evidence")
