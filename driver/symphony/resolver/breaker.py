@@ -45,14 +45,14 @@ class RegistryBreaker:
         return self._pause_s > 0
 
     def wait_s(self) -> float:
-        """Seconds until the next probe; 0 when closed or due."""
-        return max(0.0, self._ask_at_s - self._clock()) if self.is_open else 0.0
+        """Seconds until the next probe; 0 when closed or due, and while one is under way (soon more is known)."""
+        return max(0.0, self._ask_at_s - self._clock()) if self.is_open and not self._probing else 0.0
 
     def may_ask(self) -> bool:
         """Whether to make this call; while open, True makes it the probe."""
         if not self.is_open:
             return True
-        if self.wait_s() > 0:
+        if self._ask_at_s > self._clock():
             return False
         self._ask_at_s = self._clock() + self._pause_s
         self._probing = True
