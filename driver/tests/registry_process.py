@@ -4,99 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import http.client
 import json
-import signal
-import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from symphony.registries.registry import Question, Registry, RegistryOptions, open_registry
 from symphony.resolver.aliases import normalise
-from tests.sandbox_process import environment
+from tests.sandbox_child import SandboxChild
 
 ASKED_BY = "ZM-BANK-A"
 PERSONAL = "Chanda-Mwape"
 
 
-class RegistryProcess:
-    """`symphony registry sandbox` as a child process; leaving the context ends it by SIGTERM."""
+class RegistryProcess(SandboxChild):
+    """`symphony registry sandbox` as a child process."""
 
-    def __init__(self, store: Path, *arguments: str, port: int = 0) -> None:
-        self.store = store
-        self._said = ""
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
-        self.process = subprocess.Popen(
-            command_line("--port", str(port), "--store", str(store), *arguments),
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=environment(),
-        )
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            self.end(signal.SIGKILL)
-            raise AssertionError(f"the sandbox registry did not start: {self.stderr()}")
-        self.ready: dict[str, Any] = json.loads(line)
-        self.port: int = self.ready["port"]
-        self.base_url = f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end(signal.SIGTERM)
-
-    def end(self, number: signal.Signals) -> int:
-        """Send a signal, wait, return the exit status."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-        status = self.process.wait(10)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        self.stderr()
-        self._stderr.close()
-        return status
-
-    def stderr(self) -> str:
-        """All it wrote to standard error."""
-        if not self._stderr.closed:
-            self._stderr.seek(0)
-            self._said = self._stderr.read().decode()
-        return self._said
-
-    def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        """One HTTP request; a str body goes as it is, anything else as JSON. The answer is JSON, or lines of it."""
-        raw = body if isinstance(body, str) else json.dumps(body)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        try:
-            connection.request(method, path, body=None if body is None else raw)
-            response = connection.getresponse()
-            answer = response.read()
-            if response.headers.get_content_type() == "application/x-ndjson":
-                return response.status, [json.loads(line) for line in answer.splitlines()]
-            return response.status, json.loads(answer)
-        finally:
-            connection.close()
+    START = "from symphony.registry_sandbox.command import sandbox; sandbox()"
+    FILE_OPTION = "--store"
+    FAULTS = "/admin/faults"
 
     def put(self, *entries: dict[str, Any]) -> str:
         """Add, replace or forget entries; return the registry's new version."""
         status, answer = self.call("POST", "/admin/entries", list(entries))
         assert status == 200, answer
         return str(answer["registry_version"])
-
-    def set_faults(self, *rules: dict[str, Any]) -> None:
-        """Replace the fault rules."""
-        assert self.call("POST", "/admin/faults", list(rules)) == (200, {"rules": len(rules)})
 
     def stats(self) -> dict[str, Any]:
         """Counts of what was asked and answered."""
@@ -113,27 +49,6 @@ class RegistryProcess:
                 "select asked_by, answer, fault from calls where alias_sha256 = ? order by call_no", digest
             )
         ]
-
-    def rows(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
-        """Read the store's file, not the process's word for it."""
-        with closing(sqlite3.connect(f"{self.store.as_uri()}?mode=ro", uri=True)) as store:
-            return store.execute(query, parameters).fetchall()
-
-
-def command_line(*arguments: str) -> list[str]:
-    """The command, without the `symphony registry` group around it."""
-    start = "from symphony.registry_sandbox.command import sandbox; sandbox()"
-    return [sys.executable, "-W", "error", "-c", start, *arguments]
-
-
-def refused_start(*arguments: str) -> str:
-    """Start a sandbox registry that must refuse; return what it said."""
-    ended = subprocess.run(
-        command_line(*arguments), capture_output=True, text=True, timeout=10, env=environment(), check=False
-    )
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    return ended.stderr
 
 
 def mobile(number: int) -> str:

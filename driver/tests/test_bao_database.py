@@ -32,7 +32,7 @@ from symphony.routing.measurement import SharedMeter
 from symphony.worker.session import Session as LoopSession
 from tests.bao_logins import ISSUER, logins_of, operator, place, short_lives
 from tests.bao_process import Bao, eventually
-from tests.sandbox_process import environment
+from tests.sandbox_child import environment
 
 pytest_plugins = ("tests.bao_fixtures",)
 

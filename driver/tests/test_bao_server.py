@@ -23,7 +23,7 @@ from symphony.bao.wire import Wire
 from symphony.operator_error import OperatorError
 from symphony.postgres_directory import free_port
 from tests.bao_process import running
-from tests.sandbox_process import environment
+from tests.sandbox_child import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -23,7 +23,8 @@ from symphony.migrate import apply
 from symphony.postgres_throwaway import Cluster
 from tests.chaos_submitter import acknowledged
 from tests.payments import Books, drained, establish, policy_document
-from tests.sandbox_process import DRIVER, SandboxProcess, environment
+from tests.sandbox_child import DRIVER, environment
+from tests.sandbox_process import SandboxProcess
 from tests.worker_process import WorkerProcess
 
 ROUNDS = 36

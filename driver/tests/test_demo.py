@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from symphony.postgres_throwaway import throwaway_directory as make_directory
-from tests.sandbox_process import DRIVER
+from tests.sandbox_child import DRIVER
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 

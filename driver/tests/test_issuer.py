@@ -26,7 +26,7 @@ from symphony.trust import base64url
 from symphony.trust.access_token import Capability, TokenPolicy, check_access_token, read_access_token
 from symphony.trust.jwks import Jwks, JwksSettings, keys_of
 from symphony.trust.refusal import Reason, TrustRefused
-from tests.sandbox_process import DRIVER
+from tests.sandbox_child import DRIVER
 from tests.sender_material import AUDIENCE, FileAuthority, IssuerStage, der_of, issuer_files, issuing, now, private
 
 FORM = {"grant_type": "client_credentials"}

@@ -32,7 +32,7 @@ from symphony.postgres_throwaway import Cluster
 from symphony.submission.entry import Ready, Refused
 from symphony.submission.pain001 import read_pain001
 from symphony.submission.sample import PARTICIPANT_BY_AGENT, write_pain001
-from tests import sandbox_process, worker_process
+from tests import worker_process
 from tests.ingress_bench import A, B, instruction, policy_document, rows
 from tests.ingress_sender import Client, Sender, Signing
 from tests.ingress_trust_stage import TrustStage, trust_stage
@@ -287,10 +287,7 @@ async def test_no_log_line_and_no_row_holds_a_secret_or_a_person(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(worker_process, "_START", AT_DEBUG + worker_process._START)
-    plain = sandbox_process.command_line
-    monkeypatch.setattr(
-        sandbox_process, "command_line", lambda *a: [(AT_DEBUG + one if "import" in one else one) for one in plain(*a)]
-    )
+    monkeypatch.setattr(SandboxProcess, "START", AT_DEBUG + SandboxProcess.START)
     dsn = own_cluster.server.url(own_cluster.clone())
     async with trust_stage(dsn, tmp_path) as stage:
         await prepared(dsn)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox_process import SandboxProcess, refused_start, submit
+from tests.sandbox_process import SandboxProcess, submit
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_faults_can_be_given_at_start(tmp_path: Path) -> None:
     with SandboxProcess(tmp_path / "ledger.db", "--faults", str(file)) as sandbox:
         assert submit(sandbox)[1]["code"] == "AM04"
     file.write_text('[{"kind":"explode"}]')
-    said = refused_start("--port", "0", "--ledger", str(tmp_path / "ledger.db"), "--faults", str(file))
+    said = SandboxProcess.refused_start("--port", "0", "--ledger", str(tmp_path / "ledger.db"), "--faults", str(file))
     assert "faults.json: rule 1: kind must be one of" in said
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientError, ClientSession
 
-from tests.sandbox_process import PERSONAL, SandboxProcess, payment, refused_start, submit
+from tests.sandbox_process import PERSONAL, SandboxProcess, payment, submit
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_the_ledger_refuses_to_be_rewritten(sandbox: SandboxProcess, statement: 
     submit(sandbox)
     before = sandbox.rows("select * from executions"), sandbox.rows("select * from calls")
     with (
-        closing(sqlite3.connect(sandbox.ledger)) as intruder,
+        closing(sqlite3.connect(sandbox.file)) as intruder,
         pytest.raises(sqlite3.IntegrityError, match=refusal),
     ):
         intruder.execute(statement)
@@ -202,20 +202,20 @@ def test_the_ledger_refuses_to_be_rewritten(sandbox: SandboxProcess, statement: 
 
 
 def test_a_second_process_is_refused_the_ledger(sandbox: SandboxProcess) -> None:
-    said = refused_start("--port", "0", "--ledger", str(sandbox.ledger))
+    said = SandboxProcess.refused_start("--port", "0", "--ledger", str(sandbox.file))
     assert "another sandbox rail has it open; stop that one or choose another file" in said
     assert "Traceback" not in said
 
 
 def test_a_used_port_is_refused_with_the_next_action(sandbox: SandboxProcess, tmp_path: Path) -> None:
-    said = refused_start("--port", str(sandbox.port), "--ledger", str(tmp_path / "ledger.db"))
+    said = SandboxProcess.refused_start("--port", str(sandbox.port), "--ledger", str(tmp_path / "ledger.db"))
     assert f"127.0.0.1:{sandbox.port}" in said
     assert "choose another --port" in said
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_bytes(b"not SQLite " * 1000)
-    assert "file is not a database; check the file" in refused_start(
+    assert "file is not a database; check the file" in SandboxProcess.refused_start(
         "--port", "0", "--ledger", str(tmp_path / "ledger.db")
     )
 

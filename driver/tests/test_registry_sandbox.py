@@ -16,8 +16,9 @@ import pytest
 from click.testing import CliRunner
 
 from symphony.cli import main
-from symphony.registry_sandbox.faults import FaultRuleInvalid, read_rules
-from tests.registry_process import ASKED_BY, PERSONAL, RegistryProcess, bench, entry, mobile, refused_start
+from symphony.fault_rules import FaultRuleInvalid
+from symphony.registry_sandbox.faults import read_rules
+from tests.registry_process import ASKED_BY, PERSONAL, RegistryProcess, bench, entry, mobile
 
 ALIAS = mobile(1)
 
@@ -213,7 +214,7 @@ def test_the_ledger_refuses_to_be_rewritten(registry: RegistryProcess, statement
     resolve(registry)
     before = registry.stats()
     with (
-        closing(sqlite3.connect(registry.store)) as intruder,
+        closing(sqlite3.connect(registry.file)) as intruder,
         pytest.raises(sqlite3.IntegrityError, match="calls is append-only"),
     ):
         intruder.execute(statement)
@@ -328,19 +329,23 @@ def test_a_fault_rule_that_cannot_be_used_is_refused(registry: RegistryProcess, 
 
 
 def test_a_used_port_is_refused_with_the_next_action(registry: RegistryProcess, tmp_path: Path) -> None:
-    said = refused_start("--port", str(registry.port), "--store", str(tmp_path / "store.db"))
+    said = RegistryProcess.refused_start("--port", str(registry.port), "--store", str(tmp_path / "store.db"))
     assert f"127.0.0.1:{registry.port}" in said
     assert "choose another --port" in said
 
 
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.db").write_bytes(b"not SQLite " * 1000)
-    assert "check the file or choose another" in refused_start("--port", "0", "--store", str(tmp_path / "no.db"))
+    assert "check the file or choose another" in RegistryProcess.refused_start(
+        "--port", "0", "--store", str(tmp_path / "no.db")
+    )
 
 
 def test_a_fault_file_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
     (tmp_path / "faults.json").write_text("{}")
-    said = refused_start("--store", str(tmp_path / "store.db"), "--faults", str(tmp_path / "faults.json"))
+    said = RegistryProcess.refused_start(
+        "--store", str(tmp_path / "store.db"), "--faults", str(tmp_path / "faults.json")
+    )
     assert "FAULTS_INVALID" in said
     assert "Traceback" not in said
 

@@ -21,7 +21,8 @@ from tests.bao_process import Bao
 from tests.payments import Books, establish
 from tests.proxy_cell import alias_item
 from tests.registry_process import RegistryProcess, entry, mobile
-from tests.sandbox_process import SandboxProcess, environment
+from tests.sandbox_child import environment
+from tests.sandbox_process import SandboxProcess
 from tests.sql_cell import policy, row_counts
 from tests.worker_process import WorkerProcess, wait_for
 

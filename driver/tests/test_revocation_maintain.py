@@ -17,7 +17,7 @@ from symphony.bao.rights import CLIENT_CA
 from tests.bao_logins import place
 from tests.bao_process import Bao, eventually
 from tests.registry import registry
-from tests.sandbox_process import environment
+from tests.sandbox_child import environment
 
 pytest_plugins = ("tests.bao_fixtures",)
 

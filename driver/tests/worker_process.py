@@ -16,7 +16,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from tests.sandbox_process import PERSONAL, environment
+from tests.sandbox_child import environment
+from tests.sandbox_process import PERSONAL
 
 _START = "from symphony.worker.command import worker; worker()"
 

@@ -181,6 +181,7 @@ def _right(effect: Mapping[str, Any] | None, number: str, known: AliasBooks, scr
 def _stranger(books: Books, known: AliasBooks, effects: Mapping[str, Any], outcome: InstructionOutcome | None) -> Check:
     meaning = next((m for m in known.meanings if m.reason_code == NOT_FOUND), None)
     case = next((case for case in books.cases if outcome is not None and case.outbox_id == outcome.outbox_id), None)
+    advice = None if case is None else case.next_action
     wrong = [
         said
         for said, held in (
@@ -188,11 +189,14 @@ def _stranger(books: Books, known: AliasBooks, effects: Mapping[str, Any], outco
             ("known to the rail", outcome is not None and outcome.outbox_id.hex not in effects),
             ("not BE23 in the taxonomy", meaning is not None and meaning.iso_code == "BE23"),
             ("no case", case is not None and case.kind == "PROXY_UNRESOLVED"),
-            ("another next action", None not in (case, meaning) and case.next_action == meaning.next_action),  # type: ignore[union-attr]
+            (
+                "another next action",
+                case is not None and meaning is not None and case.next_action == meaning.next_action,
+            ),
         )
         if not held
     ]
-    action = "" if case is None else f", a case: {case.next_action}"
+    action = "" if advice is None else f", a case: {advice}"
     return Check(f"nobody's number is VOIDED (ISO 20022 BE23 AccountProxyInvalid){action}", wrong)
 
 

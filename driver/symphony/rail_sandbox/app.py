@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from symphony.fault_rules import FaultRuleInvalid
 from symphony.rail_sandbox.decisions import NO_ANSWER, Answer, Decision, Desk
-from symphony.rail_sandbox.faults import QUERY, SUBMIT, FaultBook, FaultRule, FaultRuleInvalid, read_rules
+from symphony.rail_sandbox.faults import QUERY, SUBMIT, FaultBook, FaultRule, read_rules
 from symphony.rail_sandbox.ledger import PAGED, Ledger, LedgerUnavailable, Payment
 from symphony.strict_json import InvalidInput, read_json
 

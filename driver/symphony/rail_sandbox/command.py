@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-import os
-import signal
 from pathlib import Path
 
 import click
 import uvloop
-from aiohttp import web
 
-from symphony.operator_error import OperatorError, reported
+from symphony.operator_error import reported
 from symphony.rail_sandbox.app import SandboxApp
 from symphony.rail_sandbox.decisions import Desk
-from symphony.rail_sandbox.faults import FaultBook, FaultRule, FaultRuleInvalid, read_rules
+from symphony.rail_sandbox.faults import FaultBook, FaultRule, read_rules
 from symphony.rail_sandbox.ledger import SYNCHRONOUS, Ledger
-
-_HOST = "127.0.0.1"
+from symphony.sandbox_service import read_faults, serve_sandbox
 
 
 @click.command("rail-sandbox")
@@ -50,56 +44,23 @@ def rail_sandbox(port: int, ledger_path: Path, faults_path: Path | None, synchro
     Prints one JSON line when it is ready: {"event":"ready","host":...,"port":...,"ledger":...,"pid":...}.
     """
     with reported():
-        rules = _read_faults(faults_path)
+        rules = read_faults(faults_path, read_rules)
         asyncio.run(
             _serve(port, ledger_path, rules=rules, synchronous=synchronous),
             loop_factory=uvloop.new_event_loop,
         )
 
 
-def _read_faults(path: Path | None) -> list[FaultRule]:
-    if path is None:
-        return []
-    try:
-        return read_rules(path.read_bytes())
-    except (FaultRuleInvalid, OSError) as refusal:
-        raise OperatorError(
-            "FAULTS_INVALID", thing=str(path), reason=str(refusal), next_action="correct the file"
-        ) from None
-
-
 async def _serve(port: int, ledger_path: Path, *, rules: list[FaultRule], synchronous: str) -> None:
     ledger = Ledger(ledger_path, synchronous=synchronous)
     sandbox = SandboxApp(ledger, Desk(ledger, faults=FaultBook(rules)))
-    silent = logging.getLogger("symphony.rail_sandbox.http")
-    silent.disabled = True  # the HTTP library quotes malformed requests in its log
-    runner = web.AppRunner(
-        sandbox.application(), access_log=None, logger=silent, keepalive_timeout=75, shutdown_timeout=2
-    )
     try:
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, _HOST, port, backlog=1024).start()
-        except OSError as trouble:
-            raise OperatorError(
-                "PORT_IN_USE",
-                thing=f"{_HOST}:{port}",
-                reason=os.strerror(trouble.errno or 0),
-                next_action="choose another --port, or 0 for a free one",
-            ) from None
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        ready = {
-            "event": "ready",
-            "host": _HOST,
-            "port": runner.addresses[0][1],
-            "ledger": str(ledger_path),
-            "pid": os.getpid(),
-        }
-        click.echo(json.dumps(ready, separators=(",", ":")))
-        await stop.wait()
+        await serve_sandbox(
+            sandbox.application(),
+            port=port,
+            closing=sandbox.closing,
+            ready={"ledger": str(ledger_path)},
+            log="symphony.rail_sandbox.http",
+        )
     finally:
-        sandbox.closing.set()
-        await runner.cleanup()
         await ledger.aclose()

@@ -6,11 +6,11 @@ import json
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from symphony.errors import SymphonyError
+from symphony.fault_rules import FaultRuleInvalid, check_members, given_members, is_count, is_turn, read_kind, refusal
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,16}(\.[0-9]{1,5})?", re.ASCII)
 _CODE: Final = re.compile(r"[A-Z0-9]{1,8}")
@@ -49,10 +49,6 @@ BEFORE_EFFECT: Final = frozenset(
         "late_effect",
     }
 )
-
-
-class FaultRuleInvalid(SymphonyError):
-    """A fault rule cannot be used; the message names the rule by number, the reason and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +107,10 @@ class FaultBook:
 
     def describe(self) -> list[dict[str, Any]]:
         """The rules as given, each with how many calls it picked and how many it struck."""
-        return [{**_members(entry.rule), "picked": entry.picked, "struck": entry.struck} for entry in self._entries]
+        return [
+            {**given_members(entry.rule, always=("kind", "phase")), "picked": entry.picked, "struck": entry.struck}
+            for entry in self._entries
+        ]
 
 
 class _Entry:
@@ -136,11 +135,7 @@ class _Entry:
         if not picked:
             return False
         self.picked += 1
-        struck = (
-            (rule.first is None or self.picked <= rule.first)
-            and (rule.every_nth is None or self.picked % rule.every_nth == 0)
-            and (rule.probability is None or self._random.random() < rule.probability)
-        )
+        struck = is_turn(rule, self.picked) and (rule.probability is None or self._random.random() < rule.probability)
         self.struck += struck
         return struck
 
@@ -160,36 +155,17 @@ def read_rules(raw: bytes | str) -> list[FaultRule]:
     return [_read_rule(number, entry) for number, entry in enumerate(document, start=1)]
 
 
-def _read_rule(number: int, entry: object) -> FaultRule:
-    def refuse(reason: str) -> FaultRuleInvalid:
-        return FaultRuleInvalid(f"rule {number}: {reason}")
-
-    if not isinstance(entry, dict):
-        raise refuse("not an object")
-    unknown = sorted(set(entry) - _CHECKS.keys())
-    if unknown:
-        raise refuse(f"unknown member {unknown[0]!r}; known: {', '.join(_CHECKS)}")
-    kind = entry.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise refuse(f"kind must be one of {', '.join(KINDS)}")
+def _read_rule(number: int, given: object) -> FaultRule:
+    entry, kind = read_kind(number, given, checks=_CHECKS, kinds=KINDS)
     phases = KINDS[kind]
     if entry.setdefault("phase", phases[0]) not in phases:
-        raise refuse(f"phase of {kind} must be one of {', '.join(phases)}")
-    for name, value in entry.items():
-        allowed, holds = _CHECKS[name]
-        if not holds(value):
-            raise refuse(f"{name} must be {allowed}")
-    if kind in NEEDS_MS and "ms" not in entry:
-        raise refuse(f"{kind} needs ms")
+        raise refusal(number, f"phase of {kind} must be one of {', '.join(phases)}")
+    check_members(number, entry, checks=_CHECKS, needed=("ms",) if kind in NEEDS_MS else ())
     return FaultRule(**entry)
 
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 64
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 1
 
 
 def _is_amount(value: object) -> bool:
@@ -203,8 +179,8 @@ _CHECKS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "end_to_end_id": ("a string of 1 to 64 characters", _is_text),
     "amount": ("a decimal string", _is_amount),
     "currency": ("a string of 1 to 64 characters", _is_text),
-    "first": ("a whole number above 0", _is_count),
-    "every_nth": ("a whole number above 0", _is_count),
+    "first": ("a whole number above 0", is_count),
+    "every_nth": ("a whole number above 0", is_count),
     "probability": ("a number from 0 to 1", lambda value: type(value) in (int, float) and 0 <= value <= 1),
     "seed": ("a whole number", lambda value: type(value) is int),
     "ms": ("milliseconds from 0 to 600000", lambda value: type(value) is int and 0 <= value <= 600_000),
@@ -215,12 +191,3 @@ _CHECKS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     ),
     "echo_amount": ("a decimal string", _is_amount),
 }
-
-
-def _members(rule: FaultRule) -> dict[str, Any]:
-    """The rule's members that differ from their defaults, and kind and phase."""
-    return {
-        field.name: getattr(rule, field.name)
-        for field in fields(rule)
-        if field.name in ("kind", "phase") or getattr(rule, field.name) != field.default
-    }

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from symphony.fault_rules import FaultRuleInvalid
 from symphony.instruction import PARTICIPANT
-from symphony.registry_sandbox.faults import Asked, FaultBook, FaultRule, FaultRuleInvalid, read_rules
+from symphony.registry_sandbox.faults import Asked, FaultBook, FaultRule, read_rules
 from symphony.registry_sandbox.store import ACTIVE, REVOKED, Entry, Store
 from symphony.resolver.aliases import InvalidAlias, normalise
 from symphony.strict_json import InvalidInput, read_json

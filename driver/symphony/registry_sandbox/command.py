@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import logging
-import os
-import signal
 from pathlib import Path
 
 import click
 import uvloop
-from aiohttp import web
 
-from symphony.operator_error import OperatorError, reported
+from symphony.operator_error import reported
 from symphony.registry_sandbox.app import SandboxApp
-from symphony.registry_sandbox.faults import FaultBook, FaultRule, FaultRuleInvalid, read_rules
+from symphony.registry_sandbox.faults import FaultBook, FaultRule, read_rules
 from symphony.registry_sandbox.store import Store
+from symphony.sandbox_service import read_faults, serve_sandbox
 
-_HOST = "127.0.0.1"
 _FLUSH_S = 0.05
 
 
@@ -52,57 +47,26 @@ def sandbox(port: int, store_path: Path, faults_path: Path | None, latency_ms: i
     Prints one JSON line when it is ready: {"event":"ready","host":...,"port":...,"store":...,"pid":...}.
     """
     with reported():
-        rules = _read_faults(faults_path)
+        rules = read_faults(faults_path, read_rules)
         asyncio.run(
             _serve(port, store_path, rules=rules, latency_ms=latency_ms),
             loop_factory=uvloop.new_event_loop,
         )
 
 
-def _read_faults(path: Path | None) -> list[FaultRule]:
-    if path is None:
-        return []
-    try:
-        return read_rules(path.read_bytes())
-    except (FaultRuleInvalid, OSError) as refusal:
-        raise OperatorError(
-            "FAULTS_INVALID", thing=str(path), reason=str(refusal), next_action="correct the file"
-        ) from None
-
-
 async def _serve(port: int, store_path: Path, *, rules: list[FaultRule], latency_ms: int) -> None:
     store = Store(store_path)
     app = SandboxApp(store, faults=FaultBook(rules), latency_ms=latency_ms)
-    silent = logging.getLogger("symphony.registry_sandbox.http")
-    silent.disabled = True  # the HTTP library quotes malformed requests in its log
-    runner = web.AppRunner(app.application(), access_log=None, logger=silent, keepalive_timeout=75, shutdown_timeout=2)
     flusher = asyncio.create_task(_flush(store))
     try:
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, _HOST, port, backlog=1024).start()
-        except OSError as trouble:
-            raise OperatorError(
-                "PORT_IN_USE",
-                thing=f"{_HOST}:{port}",
-                reason=os.strerror(trouble.errno or 0),
-                next_action="choose another --port, or 0 for a free one",
-            ) from None
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        ready = {
-            "event": "ready",
-            "host": _HOST,
-            "port": runner.addresses[0][1],
-            "store": str(store_path),
-            "pid": os.getpid(),
-        }
-        click.echo(json.dumps(ready, separators=(",", ":")))
-        await stop.wait()
+        await serve_sandbox(
+            app.application(),
+            port=port,
+            closing=app.closing,
+            ready={"store": str(store_path)},
+            log="symphony.registry_sandbox.http",
+        )
     finally:
-        app.closing.set()
-        await runner.cleanup()
         flusher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await flusher

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
-from symphony.errors import SymphonyError
+from symphony.fault_rules import FaultRuleInvalid, check_members, given_members, is_count, is_turn, read_kind
 from symphony.instruction import PARTICIPANT
 from symphony.strict_json import InvalidInput, read_json
 
@@ -20,10 +20,6 @@ _NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "moved": ("participant_id",),
     "several": ("participant_id",),
 }
-
-
-class FaultRuleInvalid(SymphonyError):
-    """A fault rule cannot be used; the message names the rule by number, the reason and what is allowed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +76,10 @@ class FaultBook:
 
     def describe(self) -> list[dict[str, Any]]:
         """The rules as given, each with how many it picked and how many it struck."""
-        return [{**_members(entry.rule), "picked": entry.picked, "struck": entry.struck} for entry in self._entries]
+        return [
+            {**given_members(entry.rule, always=("kind",)), "picked": entry.picked, "struck": entry.struck}
+            for entry in self._entries
+        ]
 
 
 class _Entry:
@@ -99,10 +98,8 @@ class _Entry:
         ):
             return False
         self.picked += 1
-        struck = (
-            (rule.first is None or self.picked <= rule.first)
-            and (rule.every_nth is None or self.picked % rule.every_nth == 0)
-            and (rule.kind != "flapping" or (self.picked - 1) % (rule.good + rule.bad) >= rule.good)
+        struck = is_turn(rule, self.picked) and (
+            rule.kind != "flapping" or (self.picked - 1) % (rule.good + rule.bad) >= rule.good
         )
         self.struck += struck
         return struck
@@ -123,25 +120,9 @@ def read_rules(raw: bytes) -> list[FaultRule]:
     return [_read_rule(number, entry) for number, entry in enumerate(document, start=1)]
 
 
-def _read_rule(number: int, entry: object) -> FaultRule:
-    def refuse(reason: str) -> FaultRuleInvalid:
-        return FaultRuleInvalid(f"rule {number}: {reason}")
-
-    if not isinstance(entry, dict):
-        raise refuse("not an object")
-    unknown = sorted(set(entry) - _CHECKS.keys())
-    if unknown:
-        raise refuse(f"unknown member {unknown[0]!r}; known: {', '.join(_CHECKS)}")
-    kind = entry.get("kind")
-    if not isinstance(kind, str) or kind not in OF_REQUESTS + OF_QUESTIONS:
-        raise refuse(f"kind must be one of {', '.join(OF_REQUESTS + OF_QUESTIONS)}")
-    for name, value in entry.items():
-        allowed, holds = _CHECKS[name]
-        if not holds(value):
-            raise refuse(f"{name} must be {allowed}")
-    missing = [name for name in _NEEDS.get(kind, ()) if name not in entry]
-    if missing:
-        raise refuse(f"{kind} needs {missing[0]}")
+def _read_rule(number: int, given: object) -> FaultRule:
+    entry, kind = read_kind(number, given, checks=_CHECKS, kinds=OF_REQUESTS + OF_QUESTIONS)
+    check_members(number, entry, checks=_CHECKS, needed=_NEEDS.get(kind, ()))
     return FaultRule(**entry)
 
 
@@ -149,29 +130,16 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 320
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 1
-
-
 _CHECKS: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "kind": ("a kind", _is_text),
     "type": ("a string", _is_text),
     "value": ("a string of 1 to 320 characters", _is_text),
     "asked_by": ("a string", _is_text),
-    "first": ("a whole number above 0", _is_count),
-    "every_nth": ("a whole number above 0", _is_count),
+    "first": ("a whole number above 0", is_count),
+    "every_nth": ("a whole number above 0", is_count),
     "ms": ("milliseconds from 0 to 600000", lambda value: type(value) is int and 0 <= value <= 600_000),
     "answer": ('"503" or "reset"', lambda value: value in ("503", "reset")),
-    "good": ("a whole number above 0", _is_count),
-    "bad": ("a whole number above 0", _is_count),
+    "good": ("a whole number above 0", is_count),
+    "bad": ("a whole number above 0", is_count),
     "participant_id": (PARTICIPANT.says, lambda value: isinstance(value, str) and bool(PARTICIPANT.matches(value))),
 }
-
-
-def _members(rule: FaultRule) -> dict[str, Any]:
-    """The rule's members that differ from their defaults, and its kind."""
-    return {
-        field.name: getattr(rule, field.name)
-        for field in fields(rule)
-        if field.name == "kind" or getattr(rule, field.name) != field.default
-    }

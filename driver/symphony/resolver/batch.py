@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import batched
+from typing import Any
 
 from symphony.api.proxy import AliasAnswer, Cached, Lease, LeasedAlias
 from symphony.metrics import Metrics
@@ -210,34 +211,34 @@ def _items(leases: Sequence[Lease], aliases: Sequence[LeasedAlias]) -> list[_Ite
 
 def _refused(item: _Item) -> AliasAnswer:
     """An alias that has no form the registries know: refused here, nobody was asked."""
-    latest = item.hashed[0]
-    return AliasAnswer(
-        participant_id=item.lease.participant_id,
-        outbox_id=item.lease.outbox_id,
-        lease_token=item.lease.lease_token,
-        proxy_hash=latest.hash,
-        hash_key_id=latest.key_id,
-        status="INVALID",
-        reason_code=item.invalid,
-        source=_REFUSED_HERE,
-        response_sha256=response_sha256(latest.secret, (item.invalid or "").encode()),
-    )
+    reason = item.invalid or ""
+    said = response_sha256(item.hashed[0].secret, reason.encode())
+    return _about(item, status="INVALID", reason_code=reason, source=_REFUSED_HERE, response_sha256=said)
 
 
 def _from_cache(item: _Item, row: Cached, beneficiary: str, *, source: str) -> AliasAnswer:
     latest = item.hashed[0]
-    sealed = row.sealed_beneficiary if row.proxy_hash == latest.hash else seal(latest.secret, beneficiary.encode())
-    return AliasAnswer(
-        participant_id=item.lease.participant_id,
-        outbox_id=item.lease.outbox_id,
-        lease_token=item.lease.lease_token,
-        proxy_hash=latest.hash,
-        hash_key_id=latest.key_id,
+    return _about(
+        item,
         cached_hash=row.proxy_hash,
         status="RESOLVED",
         beneficiary_participant_id=row.beneficiary_participant_id,
         beneficiary=beneficiary,
-        sealed_beneficiary=sealed,
+        sealed_beneficiary=(
+            row.sealed_beneficiary if row.proxy_hash == latest.hash else seal(latest.secret, beneficiary.encode())
+        ),
         source=source,
         response_sha256=sha256(row.sealed_beneficiary).digest(),
+    )
+
+
+def _about(item: _Item, **said: Any) -> AliasAnswer:
+    """An answer under the item's lease and the latest version of its hash."""
+    return AliasAnswer(
+        participant_id=item.lease.participant_id,
+        outbox_id=item.lease.outbox_id,
+        lease_token=item.lease.lease_token,
+        proxy_hash=item.hashed[0].hash,
+        hash_key_id=item.hashed[0].key_id,
+        **said,
     )

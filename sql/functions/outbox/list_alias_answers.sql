@@ -24,9 +24,9 @@ begin
     a.sealed_beneficiary, a.source, case when length(a.source_version) <= 64 and a.source_version !~ '[^ -~]' then a.source_version end,
     case when octet_length(a.response_sha256) = 32 then a.response_sha256 end, a.latency_us, a.usable, a.usable and a.status = 'RESOLVED'
   from (
-    select u.*, case when outbox.is_beneficiary(u.beneficiary) then u.beneficiary::jsonb end as said, y.parties, y.salt, y.beneficiary as earlier, i.creditor_participant_id, y.parties::jsonb #> '{creditor,alias}' as alias,
+    select u.*, b.said, y.parties, y.salt, y.beneficiary as earlier, i.creditor_participant_id, y.parties::jsonb #> '{creditor,alias}' as alias,
       case when u.status = 'RESOLVED' then u.reason_code is null and u.beneficiary_participant_id ~ '^[A-Z0-9][A-Z0-9._-]{0,31}$'
-          and outbox.is_beneficiary(u.beneficiary) and octet_length(u.sealed_beneficiary) between 1 and 4096
+          and b.said is not null and octet_length(u.sealed_beneficiary) between 1 and 4096
           and (octet_length(u.response_sha256) = 32 or u.cached_hash is not null)
         when u.status = 'TEMP_UNAVAILABLE' then u.reason_code in ('PROXY_REGISTRY_UNAVAILABLE', 'PROXY_REGISTRY_TIMEOUT', 'PROXY_REGISTRY_ERROR', 'PROXY_ANSWER_UNUSABLE')
         else octet_length(u.response_sha256) = 32 and coalesce(u.reason_code = any (case u.status when 'NOT_FOUND' then '{PROXY_NOT_FOUND}'::text[]
@@ -38,6 +38,7 @@ begin
       from unnest(p_answers) with ordinality as n(participant_id, outbox_id, lease_token, proxy_hash, hash_key_id, cached_hash, status, reason_code,
         beneficiary_participant_id, beneficiary, sealed_beneficiary, source, source_version, response_sha256, latency_us, n)
       order by n.participant_id, n.outbox_id, n.n) as u
+    cross join lateral (select case when outbox.is_beneficiary(u.beneficiary) then u.beneficiary::jsonb end as said offset 0) as b
     cross join lateral ( -- OFFSET 0: key by key, whatever the statistics say
       select y.parties, y.salt, y.beneficiary from outbox.instruction_parties as y
       where y.participant_id = u.participant_id and y.outbox_id = u.outbox_id and y.erased_at is null offset 0) as y
