@@ -64,7 +64,7 @@ def document(version: int = 1, **rules: Mapping[str, object]) -> dict[str, Any]:
     one = found["participants"][0]
     given = {
         SYNC: proxy(sync_budget_ms=300),
-        PATIENT: proxy(),
+        PATIENT: proxy(sync_budget_ms=10_000),
         GUESSER: proxy(misses_per_hour_max=2),
         REFUSED: proxy("REFUSE"),
     }
@@ -367,8 +367,13 @@ async def test_a_registry_that_never_answers_opens_the_breaker_and_holds_few_req
         assert registry.stats()["requests"] - asked <= 4
 
 
-async def test_direct_instructions_are_answered_while_aliases_wait(bench: Bench, registry: RegistryProcess) -> None:
-    registry.set_faults({"kind": "slow", "ms": 1_500})
+async def test_direct_instructions_are_answered_while_aliases_wait(dsn: str, registry: RegistryProcess) -> None:
+    async with asking(dsn, registry.base_url, registry_timeout_ms=9_000) as bench:
+        await _direct_beside_waiting(bench, registry)
+
+
+async def _direct_beside_waiting(bench: Bench, registry: RegistryProcess) -> None:
+    registry.set_faults({"kind": "slow", "ms": 4_000})
     waiting = [asyncio.create_task(send(bench, named(f"wait-{n}", mobile(100 + n)))) for n in range(40)]
     await holds(bench, 40)
     for number in range(25):

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from symphony.api.proxy import Cached, Lease, LeasedAlias
+from symphony.metrics import Metrics
+from symphony.registries.registry import PROXY_NOT_FOUND, PROXY_REGISTRY_UNAVAILABLE, Answer, Question, unresolved
+from symphony.resolver.aliases import Alias
+from symphony.resolver.batch import Asking, BatchResolver
 from symphony.resolver.breaker import RegistryBreaker
+from symphony.resolver.hashing import LocalHasher
 
 
 class Clock:
@@ -65,3 +75,63 @@ def test_a_probe_that_is_abandoned_is_replaced_after_another_pause() -> None:
     assert not breaker.may_ask()
     clock.now = 2.0
     assert breaker.may_ask()
+
+
+class Recovering:
+    """A registry that is away for its first question and back when the pause is over."""
+
+    name = "sandbox"
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.asked: list[int] = []
+
+    async def resolve(self, question: Question) -> Answer:
+        return (await self.resolve_many([question]))[0]
+
+    async def resolve_many(self, questions: Sequence[Question]) -> list[Answer]:
+        self.asked.append(len(questions))
+        if len(self.asked) == 1:
+            self.clock.now += 1.0  # a busy machine: the next one comes when the pause is over
+            return [unresolved(PROXY_REGISTRY_UNAVAILABLE, latency_us=1, reached=False) for _ in questions]
+        self.clock.now += 2.0
+        return [unresolved(PROXY_NOT_FOUND, latency_us=1, raw=b"{}") for _ in questions]
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+async def test_what_was_asked_while_the_registry_was_away_does_not_wait_for_itself() -> None:
+    clock = Clock()
+    breaker = RegistryBreaker(clock=clock, jitter=lambda: -1.0, failures=1, pause_min_s=1.0)  # pauses of no length
+    breaker.failed()
+    clock.now = 1.0
+    registry = Recovering(clock)
+    asking = Asking(registry=registry, breaker=breaker, chunk_items=1, calls_at_once=1, call_timeout_ms=1_000)
+    questions = [Question(Alias("SHID", f"payee-{n}"), "ZM-BANK-A") for n in range(3)]
+    found = await asking.ask(questions)
+    said = [(answer.reason_code, away) for answer, away in found.values()]
+    assert said == [("PROXY_REGISTRY_UNAVAILABLE", True), ("PROXY_NOT_FOUND", False), ("PROXY_NOT_FOUND", False)]
+    assert (registry.asked, breaker.is_open) == ([1, 1, 1], False)
+
+
+async def test_a_batch_that_may_not_ask_is_given_back_whole_though_the_registry_is_there() -> None:
+    clock = Clock()
+    registry = Recovering(clock)
+    asking = Asking(
+        registry=registry, breaker=RegistryBreaker(clock=clock), chunk_items=1, calls_at_once=1, call_timeout_ms=1_000
+    )
+    resolver = BatchResolver(
+        asking=asking, hasher=LocalHasher({1: bytes(range(32))}, environment="dev"), metrics=Metrics()
+    )
+    at = datetime.now(UTC)
+    leases = [Lease("ZM-BANK-A", uuid4(), "SHID", at, uuid4(), at, at) for _ in range(3)]
+    aliases = [LeasedAlias("ZM-BANK-A", lease.outbox_id, "SHID", "payee", None) for lease in leases]
+
+    async def nothing_cached(keys: Sequence[tuple[str, str, bytes]]) -> list[Cached]:
+        return []
+
+    outcome = await resolver.resolve(leases, aliases, nothing_cached, may_ask=False)
+    assert (outcome.answers, outcome.unasked, registry.asked) == ([], leases, [])
+    outcome = await resolver.resolve(leases, aliases, nothing_cached)
+    assert (len(outcome.answers), outcome.unasked, registry.asked) == (3, [], [1]), "one question for the three"

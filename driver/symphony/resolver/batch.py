@@ -24,6 +24,7 @@ from symphony.resolver.breaker import RegistryBreaker
 from symphony.resolver.hashing import AliasHasher, Hashed
 from symphony.resolver.sealing import Unsealable, open_sealed, response_sha256, seal
 
+type _Key = tuple[str, Alias, str | None]  # asked_by, alias, provider
 type Lookup = Callable[[Sequence[tuple[str, str, bytes]]], Awaitable[list[Cached]]]
 _REFUSED_HERE = "symphony"
 
@@ -37,7 +38,7 @@ class _Item:
     hashed: list[Hashed] = field(default_factory=list)
 
     @property
-    def question(self) -> tuple[str, Alias, str | None]:
+    def question(self) -> _Key:
         return self.lease.participant_id, self.alias, self.provider
 
 
@@ -67,9 +68,9 @@ class Asking:
         self._slots = asyncio.Semaphore(calls_at_once)
         self._call_timeout_s = call_timeout_ms / 1000
 
-    async def ask(self, questions: Iterable[Question]) -> dict[tuple[str, Alias, str | None], Answer]:
-        """Answers by (asked_by, alias, provider); what the breaker kept from being asked is missing."""
-        answers: dict[tuple[str, Alias, str | None], Answer] = {}
+    async def ask(self, questions: Iterable[Question]) -> dict[_Key, tuple[Answer, bool]]:
+        """Answers by question; what the breaker kept from being asked is missing."""
+        answers: dict[_Key, tuple[Answer, bool]] = {}
         waiting = list(questions)
         if self.breaker.is_open and waiting:
             # One probe, the oldest; the rest follows if it is answered.
@@ -80,7 +81,7 @@ class Asking:
                 group.create_task(self._ask_chunk(chunk, answers))
         return answers
 
-    async def _ask_chunk(self, chunk: Sequence[Question], answers: dict[tuple[str, Alias, str | None], Answer]) -> None:
+    async def _ask_chunk(self, chunk: Sequence[Question], answers: dict[_Key, tuple[Answer, bool]]) -> None:
         async with self._slots:
             if not self.breaker.may_ask():
                 return
@@ -94,8 +95,9 @@ class Asking:
             self.breaker.answered()
         else:
             self.breaker.failed()
+        away = self.breaker.is_open
         for question, answer in zip(chunk, said, strict=True):
-            answers[question.asked_by, question.alias, question.provider] = answer
+            answers[question.asked_by, question.alias, question.provider] = answer, away
 
 
 class BatchResolver:
@@ -106,14 +108,16 @@ class BatchResolver:
         self._hasher = hasher
         self._metrics = metrics
 
-    async def resolve(self, leases: Sequence[Lease], aliases: Sequence[LeasedAlias], lookup: Lookup) -> Outcome:
-        """Raises HashingUnavailable (nothing was asked) and what `lookup` raises."""
+    async def resolve(
+        self, leases: Sequence[Lease], aliases: Sequence[LeasedAlias], lookup: Lookup, *, may_ask: bool = True
+    ) -> Outcome:
+        """Without `may_ask` only the cache answers. Raises HashingUnavailable (nothing was asked) and as `lookup`."""
         items = _items(leases, aliases)
         await self._hash(items)
         cached = await self._look_up([item for item in items if item.invalid is None], lookup)
         misses = [item for item in items if item.invalid is None and item.question not in cached]
         questions = {item.question: Question(item.alias, item.lease.participant_id, item.provider) for item in misses}
-        asked = await self._asking.ask(questions.values())
+        asked = await self._asking.ask(questions.values()) if may_ask else {}
         self._metrics.proxy_cache_lookups_total.labels(result="miss").inc(len(misses))
         self._metrics.proxy_cache_lookups_total.labels(result="hit").inc(len(cached))
         answers: list[AliasAnswer] = []
@@ -123,8 +127,8 @@ class BatchResolver:
                 answers.append(_refused(item))
             elif item.question in cached:
                 answers.append(_from_cache(item, *cached[item.question], source=self._asking.registry.name))
-            elif (answer := asked.get(item.question)) is not None:
-                answers.append(self._answered(item, answer))
+            elif (found := asked.get(item.question)) is not None:
+                answers.append(self._answered(item, *found))
             else:
                 unasked.append(item.lease)
         return Outcome(answers, unasked)
@@ -135,15 +139,13 @@ class BatchResolver:
         for item in items:
             item.hashed = hashed[item.alias]
 
-    async def _look_up(
-        self, items: Sequence[_Item], lookup: Lookup
-    ) -> dict[tuple[str, Alias, str | None], tuple[Cached, str]]:
+    async def _look_up(self, items: Sequence[_Item], lookup: Lookup) -> dict[_Key, tuple[Cached, str]]:
         """By question, the cache row and the opened beneficiary; under the latest key version, else the one before."""
         keys = {
             (item.lease.participant_id, item.alias.type, hashed.hash): None for item in items for hashed in item.hashed
         }
         rows = {(row.participant_id, row.proxy_type, row.proxy_hash): row for row in await lookup(list(keys))}
-        found: dict[tuple[str, Alias, str | None], tuple[Cached, str]] = {}
+        found: dict[_Key, tuple[Cached, str]] = {}
         for item in items:
             for hashed in item.hashed:
                 row = rows.get((item.lease.participant_id, item.alias.type, hashed.hash))
@@ -156,13 +158,13 @@ class BatchResolver:
                 break
         return found
 
-    def _answered(self, item: _Item, answer: Answer) -> AliasAnswer:
+    def _answered(self, item: _Item, answer: Answer, away: bool) -> AliasAnswer:
         latest = item.hashed[0]
         reason = answer.reason_code
         if answer.status == TEMP_UNAVAILABLE:
-            # Which reason it is decides who waits: the registry's breaker for all, or this alias for itself.
-            away = self._asking.breaker.is_open
-            reason = PROXY_REGISTRY_UNAVAILABLE if away else _alone(answer)
+            # Which reason it is decides who waits: the registry's breaker for all, or this alias for itself. That a
+            # registry which was away when this was asked has come back meanwhile is not the alias' fault.
+            reason = PROXY_REGISTRY_UNAVAILABLE if away or self._asking.breaker.is_open else _alone(answer)
         self._metrics.proxy_resolution_latency_seconds.labels(source=self._asking.registry.name).observe(
             answer.latency_us / 1e6
         )

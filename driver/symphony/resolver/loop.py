@@ -150,6 +150,9 @@ class Resolver:
         """Claim, resolve and record one batch; returns how many were claimed."""
         settings = self._settings
         started_s = lease_clock()
+        # What is claimed during a pause comes from further back, for the oldest are due with the probe. So it asks
+        # nothing, not even if the registry comes back meanwhile, and overtakes nobody.
+        may_ask = self._breaker.wait_s() == 0
         async with session.connection() as connection:
             leases = await api.proxy.claim_resolutions(
                 connection, worker=settings.resolver_id, limit=settings.batch_items, lease_ms=settings.lease_ms
@@ -163,7 +166,7 @@ class Resolver:
                 return await api.proxy.lookup(connection, keys=keys)
 
         try:
-            outcome = await self._resolver.resolve(leases, aliases, lookup)
+            outcome = await self._resolver.resolve(leases, aliases, lookup, may_ask=may_ask)
         except HashingUnavailable:
             await self._release(session, leases, wait_ms=settings.breaker_pause_min_ms)
             raise

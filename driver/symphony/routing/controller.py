@@ -89,6 +89,7 @@ class Controller:
         self._applied_at: float | None = None
         self._applied_to: str | None = None
         self._troubles: dict[str, str] = {}
+        self._impossible: set[str] = set()  # colours whose last measurement the database refused
 
     def stop(self) -> None:
         """Ask for the end; the weights stay as they are."""
@@ -157,11 +158,14 @@ class Controller:
         """Record one sample by itself: nonsense about one colour must hide neither the other nor its heartbeat."""
         try:
             await routing.record_health(connection, samples=[sample])
+            self._impossible.discard(sample.colour)
         except SampleRefused as error:
             self._metrics.database_errors_total.labels(point="route", kind="refused").inc()
-            _log.warning(
-                "a measurement is impossible", colour=sample.colour, exc_info=error, next="its heartbeat counts"
-            )
+            if sample.colour not in self._impossible:  # told once, and again after a possible one
+                self._impossible.add(sample.colour)
+                _log.warning(
+                    "a measurement is impossible", colour=sample.colour, exc_info=error, next="its heartbeat counts"
+                )
             beat = replace(sample, requests=0, errors=0, latency_count=0, latency_total_ms=0, queue_age_ms=None,
                            rail_answers=0, rail_rejects=0)  # fmt: skip
             await routing.record_health(connection, samples=[beat])
