@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from symphony.api.proxy import Cached, Lease, LeasedAlias
 from symphony.metrics import Metrics
@@ -125,7 +125,7 @@ async def test_a_batch_that_may_not_ask_is_given_back_whole_though_the_registry_
         asking=asking, hasher=LocalHasher({1: bytes(range(32))}, environment="dev"), metrics=Metrics()
     )
     at = datetime.now(UTC)
-    leases = [Lease("ZM-BANK-A", uuid4(), "SHID", at, uuid4(), at, at) for _ in range(3)]
+    leases = [Lease("ZM-BANK-A", UUID(int=n), "SHID", at, uuid4(), at, at) for n in range(1, 4)]
     aliases = [LeasedAlias("ZM-BANK-A", lease.outbox_id, "SHID", "payee", None) for lease in leases]
 
     async def nothing_cached(keys: Sequence[tuple[str, str, bytes]]) -> list[Cached]:
