@@ -2,7 +2,8 @@
 
 Order of checks: certificate (form, issuer, validity, registered, not revoked), access token, sender constraint, whose
 the certificate is; after the body: digest and signature. The database repeats what it knows better: registration,
-revocation, replay. Nothing here is believed for longer than a request but the form of a connection's certificate.
+revocation, replay. Nothing here is believed for longer than a request but what cannot change: the form of a
+connection's certificate, and the signature of a token text while the issuer's key stands.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from symphony.trust.access_token import (
     check_access_token,
     read_access_token,
     require_capability,
+    require_current_token,
 )
 from symphony.trust.client_certificate import (
     ClientCertificate,
@@ -42,11 +44,11 @@ from symphony.trust.client_certificate import (
     check_client_certificate,
     require_current,
 )
-from symphony.trust.compact_jws import CompactJws
 from symphony.trust.content_digest import check_content_digest
 from symphony.trust.dpop import NonceSource
 from symphony.trust.http_signature import SignedRequest, check_signed_request
 from symphony.trust.jwks import Jwks
+from symphony.trust.known_tokens import KnownTokens
 from symphony.trust.refusal import Reason, TrustRefused
 from symphony.trust.sender_constraint import SenderProof, check_sender, read_authorization
 
@@ -85,6 +87,7 @@ class ZeroTrustIdentifier:
         self._nonces = nonces
         self._clock = clock
         self._tokens = settings.token_policy()
+        self._known = KnownTokens()
         self._dpop = settings.dpop_policy(nonces)
         self._signatures = settings.signature_policy()
         self._rates = TokenBuckets(
@@ -109,9 +112,7 @@ class ZeroTrustIdentifier:
         with self._refusals(now):
             registered = self._certified(request, visit, registry, now)
             scheme, wire = read_authorization(request.headers.getall("Authorization", ()))
-            jws = read_access_token(wire)
-            visit.token_kid = jws.kid
-            token = await self._token(jws, visit, now)
+            token = await self._token(wire, visit, now)
             sender = check_sender(
                 token,
                 scheme=scheme,
@@ -210,15 +211,33 @@ class ZeroTrustIdentifier:
             self._check_rate(visit)
         return certificate
 
-    async def _token(self, jws: CompactJws, visit: Visit, now: int) -> AccessToken:
+    async def _token(self, wire: str, visit: Visit, now: int) -> AccessToken:
+        known = self._known.find(wire)
+        if known is None:
+            return await self._new_token(wire, visit, now)
+        visit.token_kid = known.token.kid
+        if await self._jwks.key(known.token.kid) is not known.key:  # published anew
+            return await self._new_token(wire, visit, now)
+        try:
+            require_current_token(known.token, policy=self._tokens, now=now)
+        except TrustRefused:
+            visit.token_jti_sha256 = _sha256(known.token.jti)
+            raise
+        return known.token
+
+    async def _new_token(self, wire: str, visit: Visit, now: int) -> AccessToken:
+        jws = read_access_token(wire)
+        visit.token_kid = jws.kid
         key = await self._jwks.key(jws.kid)
         try:
-            return check_access_token(jws, key=key, policy=self._tokens, now=now)
+            token = check_access_token(jws, key=key, policy=self._tokens, now=now)
         except TrustRefused as refused:
             jti = jws.claims.get("jti")
             if refused.reason not in _UNSIGNED and isinstance(jti, str):  # the issuer's own words
                 visit.token_jti_sha256 = _sha256(jti)
             raise
+        self._known.keep(token, key)
+        return token
 
     @contextmanager
     def _refusals(self, now: int) -> Iterator[None]:

@@ -154,6 +154,11 @@ def check_access_token(jws: CompactJws, *, key: VerificationKey, policy: TokenPo
     )
 
 
+def require_current_token(token: AccessToken, *, policy: TokenPolicy, now: int) -> None:
+    """Check the clock again for a token that held before; raises TrustRefused (TOKEN_NOT_YET_VALID, TOKEN_EXPIRED)."""
+    _check_times(token.issued_at, token.not_before, token.expires_at, policy=policy, now=now)
+
+
 def require_capability(token: AccessToken, capability: Capability) -> None:
     """Raise TrustRefused (TOKEN_SCOPE_INSUFFICIENT) unless the token's scopes give this capability."""
     if capability not in token.capabilities:

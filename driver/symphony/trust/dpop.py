@@ -7,14 +7,16 @@ claims htm, htu, iat (and nbf, exp where given), ath, jti, nonce. Whether the jt
 from __future__ import annotations
 
 import hmac
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from symphony.trust import base64url
 from symphony.trust.compact_jws import DPOP_PROOF, read_compact
-from symphony.trust.keys import check_signature, key_from_jwk
+from symphony.trust.keys import VerificationKey, check_signature, key_from_jwk
 from symphony.trust.origin import Origin, normalised
 from symphony.trust.published_keys import PUBLISHED
 from symphony.trust.refusal import Reason, TrustRefused
@@ -114,7 +116,7 @@ def check_dpop(
         TrustRefused: DPOP_*; the first failing check in the order of this module's description.
     """
     jws = read_compact(proof, kind=DPOP_PROOF)
-    key = key_from_jwk(jws.jwk, reason=Reason.DPOP_KEY_REFUSED)
+    key = _key(json.dumps(jws.jwk))
     if key.thumbprint in policy.refused_keys:
         raise TrustRefused(Reason.DPOP_KEY_REFUSED, "the key is a published example")
     if not hmac.compare_digest(key.thumbprint, base64url.encode(jkt)):
@@ -136,6 +138,12 @@ def check_dpop(
         raise TrustRefused(Reason.DPOP_CLAIM_INVALID, "jti is not 8 to 128 printable ASCII characters")
     _check_nonce(claims.get("nonce"), policy.nonces, now)
     return DpopProof(jti=jti, issued_at=issued_at, jkt=jkt, alg=key.alg)
+
+
+@lru_cache(maxsize=4_096)
+def _key(jwk: str) -> VerificationKey:
+    """The key record of a header's jwk, as text: senders use one key for long. Refusals are not kept."""
+    return key_from_jwk(json.loads(jwk), reason=Reason.DPOP_KEY_REFUSED)
 
 
 def _check_target(htu: object, origin: Origin, target: str) -> None:
