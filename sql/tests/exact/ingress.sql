@@ -27,7 +27,7 @@ insert into expected_functions values
   ('ingress.ensure_partitions(text,date)', 'plpgsql', 'volatile', 'definer', 'symphony_ops_owner'),
   ('ingress.find_accepted(text,uuid,text)', 'plpgsql', 'stable', 'definer', 'symphony_outbox_owner'),
   ('ingress.find_seen(smallint[],smallint[],uuid[],uuid[])', 'plpgsql', 'stable', 'definer', ''),
-  ('ingress.form_reason(text,text,text,text,text,bigint,text,text,text,boolean,text,boolean,text)', 'sql', 'immutable', 'invoker', ''),
+  ('ingress.form_reason(text,text,text,text,text,bigint,text,text,text,boolean,text,boolean,text)', 'sql', 'stable', 'invoker', ''),
   ('ingress.get_proof_rule()', 'plpgsql', 'stable', 'definer', ''),
   ('ingress.get_registry_state()', 'plpgsql', 'stable', 'definer', 'symphony_ingest, symphony_operator'),
   ('ingress.is_instant(timestamp with time zone)', 'sql', 'immutable', 'invoker', ''),
