@@ -26,6 +26,7 @@ from symphony.worker.wake import WakeListener, WakeSignal
 
 _log = structlog.get_logger(__name__)
 _BEFORE_PROBE_MS: Final = 100
+_SLOWEST_WALK: Final = 8  # polls from one look into the cache to the next while the registry is away
 
 
 class Resolver:
@@ -124,17 +125,22 @@ class Resolver:
         self._backoffs.append(backoff)
         signal = WakeSignal(poll_ms=self._settings.poll_ms, metrics=self._metrics)
         listener.attach(signal)
+        walk_s = poll_s = self._settings.poll_ms / 1000
         while not self._stop.is_set():
             try:
-                claimed = await self._resolve_once(session)
+                claimed, known = await self._resolve_once(session)
                 backoff.succeeded()
             except SymphonyError as error:
                 await backoff.wait(error)
                 continue
             if self._breaker.is_open:
-                # What the cache knows goes on, at a walk: waiting must not cost direct payments their processor.
-                await pause(self._back, self._settings.poll_ms / 1000)
-            elif claimed < self._settings.batch_items and not self._stop.is_set():
+                # What the cache knows goes on at a walk, which slows down while it knows nothing: what waits for a
+                # registry must not cost direct payments their processor. For the next probe everybody is there.
+                walk_s = poll_s if known else min(walk_s * 2, poll_s * _SLOWEST_WALK)
+                await pause(self._back, min(walk_s, max(poll_s, self._breaker.wait_s())))
+                continue
+            walk_s = poll_s
+            if claimed < self._settings.batch_items and not self._stop.is_set():
                 await self._wait(signal)
 
     async def _wait(self, signal: WakeSignal) -> None:
@@ -146,8 +152,8 @@ class Resolver:
             stopping.cancel()
             waiting.cancel()
 
-    async def _resolve_once(self, session: Session) -> int:
-        """Claim, resolve and record one batch; returns how many were claimed."""
+    async def _resolve_once(self, session: Session) -> tuple[int, int]:
+        """Claim, resolve and record one batch; returns how many were claimed, and how many the cache knew."""
         settings = self._settings
         started_s = lease_clock()
         # What is claimed during a pause comes from further back, for the oldest are due with the probe. So it asks
@@ -158,7 +164,7 @@ class Resolver:
                 connection, worker=settings.resolver_id, limit=settings.batch_items, lease_ms=settings.lease_ms
             )
             if not leases:
-                return 0
+                return 0, 0
             aliases = await api.proxy.read_leased_aliases(connection, worker=settings.resolver_id, leases=leases)
 
         async def lookup(keys: Sequence[tuple[str, str, bytes]]) -> list[Cached]:
@@ -178,7 +184,7 @@ class Resolver:
             await self._record(session, outcome.answers, {lease.outbox_id: lease.proxy_type for lease in leases})
         self._metrics.batch_size.labels(point="resolver").observe(len(leases))
         self._metrics.flush_latency_seconds.labels(point="resolver").observe(lease_clock() - started_s)
-        return len(leases)
+        return len(leases), sum(answer.cached_hash is not None for answer in outcome.answers)
 
     async def _record(self, session: Session, answers: Sequence[AliasAnswer], types: Mapping[UUID | None, str]) -> None:
         async with session.connection() as connection:
