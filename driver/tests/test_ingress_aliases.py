@@ -368,12 +368,12 @@ async def test_a_registry_that_never_answers_opens_the_breaker_and_holds_few_req
 
 
 async def test_direct_instructions_are_answered_while_aliases_wait(dsn: str, registry: RegistryProcess) -> None:
-    async with asking(dsn, registry.base_url, registry_timeout_ms=9_000) as bench:
+    async with asking(dsn, registry.base_url, registry_timeout_ms=9_500) as bench:
         await _direct_beside_waiting(bench, registry)
 
 
 async def _direct_beside_waiting(bench: Bench, registry: RegistryProcess) -> None:
-    registry.set_faults({"kind": "slow", "ms": 4_000})
+    registry.set_faults({"kind": "slow", "ms": 8_000})
     waiting = [asyncio.create_task(send(bench, named(f"wait-{n}", mobile(100 + n)))) for n in range(40)]
     await holds(bench, 40)
     for number in range(25):

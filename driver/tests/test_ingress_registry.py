@@ -113,19 +113,18 @@ async def test_a_registry_past_its_age_is_not_believed(stage: TrustStage) -> Non
 
 async def test_a_database_that_no_longer_answers_stops_every_request(stage: TrustStage) -> None:
     """E8: the listener's session hangs behind a lock; nothing is accepted on what was known before."""
-    async with stage.serving(registry_poll_ms=50, registry_max_age_ms=300):
+    async with stage.serving(registry_poll_ms=50, registry_max_age_ms=2_000):
+        service = stage.service
+        assert service is not None
         async with await psycopg.AsyncConnection.connect(stage.dsn) as blocker:
             await blocker.execute("lock table ingress.registry_state in access exclusive mode")
-            await asyncio.sleep(0.6)
-            assert stage.service is not None
-            assert stage.service.not_ready() == "registry stale"
+            await until(lambda: service.not_ready() == "registry stale")
             before = await counts(stage.dsn)
             answer = await stage.sender().send()
             assert (answer.status, answer.reason) == (503, "REGISTRY_STALE")
             assert int(answer.headers["Retry-After"]) >= 1
             assert await counts(stage.dsn) == before
             await blocker.rollback()
-        service = stage.service
         await until(lambda: service.not_ready() is None)
         await stage.accepts()
 

@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 from symphony.api.proxy import Cached, Lease, LeasedAlias
 from symphony.metrics import Metrics
 from symphony.registries.registry import PROXY_NOT_FOUND, PROXY_REGISTRY_UNAVAILABLE, Answer, Question, unresolved
-from symphony.resolver.aliases import Alias
 from symphony.resolver.batch import Asking, BatchResolver
 from symphony.resolver.breaker import RegistryBreaker
 from symphony.resolver.hashing import LocalHasher
@@ -101,6 +100,26 @@ class Recovering:
         """Nothing to close."""
 
 
+async def nothing_cached(keys: Sequence[tuple[str, str, bytes]]) -> list[Cached]:
+    """An empty cache."""
+    return []
+
+
+def leased(*values: str) -> tuple[list[Lease], list[LeasedAlias]]:
+    """Leases on aliases, oldest first."""
+    at = datetime.now(UTC)
+    leases = [Lease("ZM-BANK-A", UUID(int=n), "SHID", at, uuid4(), at, at) for n, _ in enumerate(values, start=1)]
+    return leases, [
+        LeasedAlias("ZM-BANK-A", lease.outbox_id, "SHID", value, None)
+        for lease, value in zip(leases, values, strict=True)
+    ]
+
+
+def resolving(asking: Asking) -> BatchResolver:
+    """A resolver of batches with a key of its own."""
+    return BatchResolver(asking=asking, hasher=LocalHasher({1: bytes(range(32))}, environment="dev"), metrics=Metrics())
+
+
 async def test_what_was_asked_while_the_registry_was_away_does_not_wait_for_itself() -> None:
     clock = Clock()
     breaker = RegistryBreaker(clock=clock, jitter=lambda: -1.0, failures=1, pause_min_s=1.0)  # pauses of no length
@@ -108,10 +127,9 @@ async def test_what_was_asked_while_the_registry_was_away_does_not_wait_for_itse
     clock.now = 1.0
     registry = Recovering(clock)
     asking = Asking(registry=registry, breaker=breaker, chunk_items=1, calls_at_once=1, call_timeout_ms=1_000)
-    questions = [Question(Alias("SHID", f"payee-{n}"), "ZM-BANK-A") for n in range(3)]
-    found = await asking.ask(questions)
-    said = [(answer.reason_code, away) for answer, away in found.values()]
-    assert said == [("PROXY_REGISTRY_UNAVAILABLE", True), ("PROXY_NOT_FOUND", False), ("PROXY_NOT_FOUND", False)]
+    outcome = await resolving(asking).resolve(*leased("payee-1", "payee-2", "payee-3"), nothing_cached)
+    said = [answer.reason_code for answer in outcome.answers]
+    assert said == ["PROXY_REGISTRY_UNAVAILABLE", "PROXY_NOT_FOUND", "PROXY_NOT_FOUND"], "the registry's, not its own"
     assert (registry.asked, breaker.is_open) == ([1, 1, 1], False)
 
 
@@ -121,16 +139,8 @@ async def test_a_batch_that_may_not_ask_is_given_back_whole_though_the_registry_
     asking = Asking(
         registry=registry, breaker=RegistryBreaker(clock=clock), chunk_items=1, calls_at_once=1, call_timeout_ms=1_000
     )
-    resolver = BatchResolver(
-        asking=asking, hasher=LocalHasher({1: bytes(range(32))}, environment="dev"), metrics=Metrics()
-    )
-    at = datetime.now(UTC)
-    leases = [Lease("ZM-BANK-A", UUID(int=n), "SHID", at, uuid4(), at, at) for n in range(1, 4)]
-    aliases = [LeasedAlias("ZM-BANK-A", lease.outbox_id, "SHID", "payee", None) for lease in leases]
-
-    async def nothing_cached(keys: Sequence[tuple[str, str, bytes]]) -> list[Cached]:
-        return []
-
+    resolver = resolving(asking)
+    leases, aliases = leased("payee", "payee", "payee")
     outcome = await resolver.resolve(leases, aliases, nothing_cached, may_ask=False)
     assert (outcome.answers, outcome.unasked, registry.asked) == ([], leases, [])
     outcome = await resolver.resolve(leases, aliases, nothing_cached)

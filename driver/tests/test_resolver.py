@@ -220,7 +220,7 @@ async def test_ten_thousand_drain_after_an_outage_in_order_and_without_a_storm(
             "what opens the breaker, what was under way then, and a probe now and then"
         )
         registry.set_faults()
-        await until(books, WAITING, 0, seconds=60)
+        await until(books, WAITING, 0, seconds=90)
     healed = registry.stats()
     # Each number once after the outage; those asked in vain before it were asked again.
     assert healed["questions"] - down["questions"] <= 10_000

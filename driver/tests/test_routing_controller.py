@@ -243,11 +243,14 @@ async def test_n_minus_1_heartbeats_that_end_by_themselves_end_the_controller(
         raise RuntimeError("no more heartbeats")
 
     monkeypatch.setattr(ReadBack, "beat", broken)
+    ended = False
     with pytest.raises(RuntimeError, match=r"^no more heartbeats$"):
         async with scene(fresh_database, read_back=True) as s:
             await s.measured()
             await routing.begin_canary(s.judge, candidate="green", operator="test", reason="test")
-            await until(lambda: s.controller._connection is None)  # it ends by itself
+            await until(lambda: s.controller._connection is None)
+            ended = True
+    assert ended, "by itself, before it was stopped"
 
 
 async def beaten(blue: Peer, green: Peer) -> ReadBack:
@@ -307,6 +310,8 @@ async def test_a_candidate_that_acknowledges_no_heartbeat_is_recorded_as_owing_i
     async with scene(fresh_database, read_back=True) as s:
         s.green.behaviour = "refuse"
         await s.canary()
+        await until(lambda: len(s.green.posted) >= 2)
+        await asyncio.sleep(0.3)  # some samples later
         await until(lambda: owing() == {("blue", False), ("green", True)})
         s.green.behaviour = "answer"
         await until(lambda: owing() == {("blue", False), ("green", False)})

@@ -44,6 +44,11 @@ class RegistryBreaker:
         """Whether the registry counts as away; a probe may be due all the same."""
         return self._pause_s > 0
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether a probe is under way: soon more is known."""
+        return self._probing
+
     def wait_s(self) -> float:
         """Seconds until the next probe; 0 when closed or due, and while one is under way (soon more is known)."""
         return max(0.0, self._ask_at_s - self._clock()) if self.is_open and not self._probing else 0.0

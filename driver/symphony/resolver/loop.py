@@ -25,8 +25,8 @@ from symphony.worker.session import Session
 from symphony.worker.wake import WakeListener, WakeSignal
 
 _log = structlog.get_logger(__name__)
-_BEFORE_PROBE_MS: Final = 100
-_SLOWEST_WALK: Final = 8  # polls from one look into the cache to the next while the registry is away
+_BEFORE_PROBE_MS: Final = 250
+_SLOWEST_WALK: Final = 4  # polls from one look into the cache to the next while the registry is away
 
 
 class Resolver:
@@ -133,11 +133,12 @@ class Resolver:
             except SymphonyError as error:
                 await backoff.wait(error)
                 continue
-            if self._breaker.is_open:
+            if self._breaker.is_open and not self._stop.is_set():
                 # What the cache knows goes on at a walk, which slows down while it knows nothing: what waits for a
                 # registry must not cost direct payments their processor. For the next probe everybody is there.
                 walk_s = poll_s if known else min(walk_s * 2, poll_s * _SLOWEST_WALK)
-                await pause(self._back, min(walk_s, max(poll_s, self._breaker.wait_s())))
+                probe_s = walk_s if self._breaker.is_probing else max(poll_s, self._breaker.wait_s())
+                await pause(self._back, min(walk_s, probe_s))
                 continue
             walk_s = poll_s
             if claimed < self._settings.batch_items and not self._stop.is_set():

@@ -23,6 +23,8 @@ from symphony.trust.refusal import Reason, TrustRefused
 
 _JTI: Final = re.compile(r"[!-~]{8,128}").fullmatch
 _MAX_HTU: Final = 2_048
+_MAX_KEPT_JWK: Final = 1_024
+"""Characters: the largest key needs 800, and unknown members must not fill our memory."""
 MAX_WINDOW_S: Final = 300
 """No configuration accepts an older proof: the replay store keeps what it saw for a bounded time."""
 
@@ -116,7 +118,7 @@ def check_dpop(
         TrustRefused: DPOP_*; the first failing check in the order of this module's description.
     """
     jws = read_compact(proof, kind=DPOP_PROOF)
-    key = _key(json.dumps(jws.jwk))
+    key = _key_of(jws.jwk)
     if key.thumbprint in policy.refused_keys:
         raise TrustRefused(Reason.DPOP_KEY_REFUSED, "the key is a published example")
     if not hmac.compare_digest(key.thumbprint, base64url.encode(jkt)):
@@ -140,8 +142,13 @@ def check_dpop(
     return DpopProof(jti=jti, issued_at=issued_at, jkt=jkt, alg=key.alg)
 
 
+def _key_of(jwk: object) -> VerificationKey:
+    text = json.dumps(jwk)
+    return _kept_key(text) if len(text) <= _MAX_KEPT_JWK else key_from_jwk(jwk, reason=Reason.DPOP_KEY_REFUSED)
+
+
 @lru_cache(maxsize=4_096)
-def _key(jwk: str) -> VerificationKey:
+def _kept_key(jwk: str) -> VerificationKey:
     """The key record of a header's jwk, as text: senders use one key for long. Refusals are not kept."""
     return key_from_jwk(json.loads(jwk), reason=Reason.DPOP_KEY_REFUSED)
 

@@ -133,7 +133,9 @@ select is(ingress.form_reason('ZM-BANK-A', 'I', 'K', 'sandbox', 'ZMW', 1, null, 
 select is(ingress.form_reason(null, null, null, null, null, null, null, null, null, null, null, null, 'HEADER_INVALID'), 'HEADER_INVALID',
   'INV-005: the ingress''s own refusal stands');
 create function pg_temp.explained(p_query text) returns setof text language plpgsql as $$begin return query execute 'explain (verbose, costs off) ' || p_query; end$$;
-select is_empty($$select p from pg_temp.explained($q$select ingress.form_reason(t, t, t, t, t, 1, t, t, t, false, t, true, t) from unnest(array['x']) as t$q$) as p
+select is_empty($$select p from pg_temp.explained($q$select ingress.form_reason(t, t, t, t, t, 1, t, t, t, false, t,
+    t = 'a' and t = 'b' and t = 'c' and t = 'd' and t = 'e' and t = 'f' and t = 'g' and t = 'h' and t = 'i' and t = 'j' and t = 'k' and t = 'l', t)
+  from unnest(array['x']) as t$q$) as p
   where p ~ '\mform_reason\M'$$, 'the form is judged in line: a call for each item costs a tenth of the accept path');
 select results_eq($$select n, (intent).twin, reason from ingress.list_intents(array[pg_temp.item('L-1'), pg_temp.item('L-2', '{"amount_minor": 0}'),
     pg_temp.item('L-2'), pg_temp.item('L-1')])$$,
