@@ -198,6 +198,13 @@ class TrustStage:
             await api.trust.publish_proof_rule(connection, operator="test", reason="for a test")
 
     @property
+    def registry_age_s(self) -> float:
+        """How long ago the database confirmed what the ingress believes, as exported."""
+        found = self.metrics.registry.get_sample_value("trust_material_age_seconds", {"kind": "registry"})
+        assert found is not None
+        return found
+
+    @property
     def issuer_sha256(self) -> bytes:
         """SHA-256 of the issuing CA's certificate."""
         return hashlib.sha256(self.clients.certificate.public_bytes(Encoding.DER)).digest()

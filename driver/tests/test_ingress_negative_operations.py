@@ -724,7 +724,8 @@ async def test_e8_a_database_that_pauses_stops_every_request(stage: TrustStage) 
         finally:
             os.kill(pid, signal.SIGCONT)
         for _ in range(50):
-            if stage.service.not_ready() is None:
+            # Not at the first answer, which is as old as the question that waited for it.
+            if stage.service.not_ready() is None and stage.registry_age_s < 0.5:
                 break
             await asyncio.sleep(0.1)
         await stage.accepts()

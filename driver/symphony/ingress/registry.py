@@ -108,7 +108,8 @@ class RegistryCache:
                     if self._connection is None:
                         await self._connect()
                     await self._confirm()
-                await self._wait()
+                if self.age_s <= self._poll_s:  # what was long in coming is nearly too old again: ask at once
+                    await self._wait()
             except (SymphonyError, TimeoutError) as error:
                 self._log.warning("registry not read", error=error, age_s=round(self.age_s, 1))
                 await self.close()
