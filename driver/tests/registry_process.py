@@ -70,7 +70,7 @@ def question(value: str, *, kind: str = "MBNO", asked_by: str = ASKED_BY, provid
 @asynccontextmanager
 async def client(base_url: str, **changes: Any) -> AsyncIterator[Registry]:
     """The sandbox registry's client."""
-    registry = open_registry("sandbox", RegistryOptions(**{"base_url": base_url, "timeout_ms": 400, **changes}))
+    registry = open_registry("sandbox", RegistryOptions(**{"base_url": base_url, "timeout_ms": 2_000, **changes}))
     try:
         yield registry
     finally:

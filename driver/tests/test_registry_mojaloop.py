@@ -162,7 +162,7 @@ async def lookup(**changes: Any) -> AsyncIterator[tuple[Switch, MojaloopRegistry
     await site.start()
     switch.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/als"
     fspiop = FspiopOptions(fsp_id="payerfsp", participants=PARTICIPANTS)
-    options = RegistryOptions(**{"base_url": switch.base_url, "timeout_ms": 400, "fspiop": fspiop, **changes})
+    options = RegistryOptions(**{"base_url": switch.base_url, "timeout_ms": 3_000, "fspiop": fspiop, **changes})
     registry = open_registry("mojaloop", options)
     assert isinstance(registry, MojaloopRegistry)
     switch.callback_url = f"http://127.0.0.1:{registry.callback_port}"
@@ -345,7 +345,7 @@ async def test_a_get_that_is_not_accepted_is_answered_at_once(status: int, body:
         switch.on(PATH, status=status, body=body)
         answer = await registry.resolve(question(MSISDN))
     assert told(answer) == expected
-    assert answer.latency_us < 300_000
+    assert answer.latency_us < 1_500_000, "not the 3 s that a callback would have been waited for"
 
 
 async def test_without_a_callback_the_time_is_out_and_the_next_question_is_clean() -> None:
@@ -433,10 +433,10 @@ async def test_a_cancelled_question_leaves_no_trace() -> None:
 
 async def test_exchanges_are_bounded_and_waiting_is_not_the_registrys_time() -> None:
     asked = [question(f"+26096600000{number}") for number in range(8)]
-    async with lookup(max_connections=2, timeout_ms=250) as (switch, registry):
+    async with lookup(max_connections=2, timeout_ms=1_000) as (switch, registry):
         for one in asked:
             identifier = one.alias.value.removeprefix("+")
-            switch.on(f"/parties/MSISDN/{identifier}", Calling(party_body(identifier), delay_s=0.1))
+            switch.on(f"/parties/MSISDN/{identifier}", Calling(party_body(identifier), delay_s=0.4))
         answers = await registry.resolve_many(asked)
     assert [told(answer) for answer in answers] == [("RESOLVED", None, True)] * 8
     assert [json.loads(one.beneficiary or "")["account"] for one in answers] == [
