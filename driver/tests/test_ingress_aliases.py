@@ -11,7 +11,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -183,8 +183,13 @@ def _table(name: str) -> str:
 
 async def holds(bench: Bench, number: int) -> None:
     """Wait until the ingress holds that many requests."""
+    await until(lambda: bench.service.ingress.in_flight >= number)
+
+
+async def until(there: Callable[[], bool]) -> None:
+    """Wait until it is so."""
     async with asyncio.timeout(5):
-        while bench.service.ingress.in_flight < number:  # noqa: ASYNC110 - nothing tells
+        while not there():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
 
 
@@ -357,9 +362,7 @@ async def test_a_registry_that_never_answers_opens_the_breaker_and_holds_few_req
     async with asking(dsn, registry.base_url, **bounds) as bench:
         asked = registry.stats()["requests"]
         waiting = [asyncio.create_task(send(bench, named(f"held-{n}", mobile(n)))) for n in range(4)]
-        async with asyncio.timeout(5):
-            while len(bench.service.engine.aliases._asking) < 4:  # noqa: ASYNC110 - nothing tells
-                await asyncio.sleep(0.01)
+        await until(lambda: len(bench.service.engine.aliases._asking) == 4)
         more = await asyncio.gather(*(send(bench, named(f"more-{n}", mobile(n))) for n in range(20)))
         assert not any(task.done() for task in waiting), "above the bound nobody waits"
         assert {(answer.status, answer.reason) for answer in more} == {UNAVAILABLE}
