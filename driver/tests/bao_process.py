@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,6 +16,7 @@ from symphony.bao.enrolment import issue_enrolment
 from symphony.bao.server import DevServer
 from symphony.bao.session import Session
 from symphony.bao.wire import Wire
+from tests.stopped import stopped
 
 
 @dataclass(slots=True)
@@ -47,11 +46,8 @@ class Bao:
     @contextmanager
     def hung(self) -> Iterator[None]:
         """It does not answer: connections are accepted, nothing comes back."""
-        os.kill(self.server.pid, signal.SIGSTOP)
-        try:
+        with stopped(self.server.pid):
             yield
-        finally:
-            os.kill(self.server.pid, signal.SIGCONT)
 
     def said(self) -> str:
         """Its log, its audit log and ours."""

@@ -15,6 +15,7 @@ from symphony.ingress.settings import IngressSettings
 from symphony.postgres_throwaway import Cluster
 from tests.held_commits import commits_wait, until_waiting
 from tests.ingress_bench import A, Client, instruction, prepare, recorded, rows, serving
+from tests.stopped import stopped
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +91,8 @@ async def test_a_server_that_hangs_is_an_unknown_outcome_and_the_retry_is_clean(
                 "select pid from pg_stat_activity where application_name = 'symphony-ingress'"
                 " and datname = current_database()",
             )
-        for (pid,) in found:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with stopped(*(pid for (pid,) in found)):
             answer = await asyncio.wait_for(bench.client.post(instruction("hang"), key="K-hang"), 5)
-        finally:
-            for (pid,) in found:
-                os.kill(pid, signal.SIGCONT)
         assert (answer.status, answer.reason) == (503, "OUTCOME_UNKNOWN")
         retried = await bench.client.post(instruction("hang"), key="K-hang")
         assert retried.status == 202

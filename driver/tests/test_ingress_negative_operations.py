@@ -7,8 +7,6 @@ import contextlib
 import io
 import json
 import logging
-import os
-import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -35,6 +33,7 @@ from tests.ingress_bench import A, Answer, counts, instruction, rows
 from tests.ingress_negative import UNSAID, Case, Judge, Knobs, judging
 from tests.ingress_sender import Signing
 from tests.ingress_trust_stage import BY, TrustStage, trust_stage
+from tests.stopped import stopped
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -714,15 +713,12 @@ async def test_e8_a_database_that_pauses_stops_every_request(stage: TrustStage) 
         assert stage.service is not None
         await stage.accepts()
         ((pid,),) = await rows(stage.dsn, f"select pid {LISTENER}")
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with stopped(pid):
             await asyncio.sleep(1.3)
             before = await counts(stage.dsn)
             assert await told(stage, 20) == {(503, "REGISTRY_STALE"): 20}
             assert await counts(stage.dsn) == before
             assert stage.service.not_ready() == "registry stale"
-        finally:
-            os.kill(pid, signal.SIGCONT)
         for _ in range(50):
             # Not at the first answer, which is as old as the question that waited for it.
             if stage.service.not_ready() is None and stage.registry_age_s < 0.5:

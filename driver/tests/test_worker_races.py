@@ -16,6 +16,7 @@ from symphony.postgres_throwaway import Cluster
 from tests.payments import Books, accept, activate, called, drained, establish, policy_document, references
 from tests.sandbox_process import SandboxProcess
 from tests.sql_cell import policy
+from tests.stopped import stop
 from tests.worker_process import WorkerProcess, wait_for
 
 pytest_plugins = ("tests.payment_fixtures",)
@@ -161,7 +162,7 @@ async def test_a_stopped_worker_that_wakes_after_its_lease_writes_no_outcome(
     with WorkerProcess(cell, rail.base_url, *arguments) as sleeper:
         (decision,) = await accept(connection, 1)
         wait_for(lambda: called(rail, [decision]) == 1, "the rail has the call")
-        sleeper.signal(signal.SIGSTOP)
+        stop(sleeper.process.pid)
         # Its own lease is long: it is the sleeper's that ends.
         patient = ("--lease-ms", "10000", "--call-timeout-ms", "5000", "--repair-interval-ms", "100")
         with WorkerProcess(cell, rail.base_url, *patient) as other:
