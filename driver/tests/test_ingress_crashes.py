@@ -9,9 +9,13 @@ import signal
 import sys
 
 import aiohttp
+import psycopg
 import pytest
 
+from symphony.errors import DatabaseUnavailable
+from symphony.ingress import recorder, service
 from symphony.ingress.settings import IngressSettings
+from symphony.metrics import Metrics
 from symphony.postgres_throwaway import Cluster
 from tests.held_commits import commits_wait, until_waiting
 from tests.ingress_bench import A, Client, instruction, prepare, recorded, rows, serving
@@ -55,6 +59,22 @@ async def test_503_while_the_database_is_down_and_recovery_after(own_cluster: Cl
         assert bench.service.breaker.state.name == "CLOSED"
         found = await rows(url, "select instruction_id from outbox.payment_instructions order by 1")
         assert found == [("INV-down-0",), ("INV-up",)]
+
+
+async def test_ready_means_that_a_batch_would_find_a_connection(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "_FIRST_CONNECTION_S", 0.2)
+    places = [dsn]  # for the look at the policy, and none after it
+
+    def place() -> str:
+        if not places:
+            raise psycopg.OperationalError("no login")
+        return places.pop()
+
+    before = asyncio.all_tasks()
+    with pytest.raises(DatabaseUnavailable):
+        await service.start(place, host="127.0.0.1", port=0, settings=IngressSettings(), metrics=Metrics())
+    assert not places
+    assert asyncio.all_tasks() == before, "and nothing of it is left"
 
 
 PARTIES = "outbox.instruction_parties"

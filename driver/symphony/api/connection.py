@@ -84,10 +84,10 @@ def open_pool(
 
 
 @asynccontextmanager
-async def acquire(pool: Pool) -> AsyncIterator[Connection]:
-    """Borrow a connection; raises DatabaseUnavailable when none is free in time."""
+async def acquire(pool: Pool, *, timeout_s: float | None = None) -> AsyncIterator[Connection]:
+    """Borrow a connection; raises DatabaseUnavailable when none is free in time (None: the pool's own)."""
     try:
-        async with pool.connection() as connection:
+        async with pool.connection(timeout_s) as connection:
             yield connection
     except PoolTimeout as error:
         raise DatabaseUnavailable("no database connection became free in time") from error

@@ -22,6 +22,7 @@ from symphony.ingress.visit import ProvenItem
 from symphony.metrics import Metrics
 
 _NO_PROOF = Proof()
+_FIRST_CONNECTION_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +34,11 @@ class Pools:
     evidence: Pool
 
     async def open(self) -> None:
-        """Open them all."""
+        """Open them all, and wait until a batch would find a connection; raises DatabaseUnavailable."""
         for pool in (self.ingest, self.status, self.evidence):
             await pool.open()
+        async with acquire(self.ingest, timeout_s=_FIRST_CONNECTION_S):
+            pass
 
     async def close(self) -> None:
         """Close them all."""

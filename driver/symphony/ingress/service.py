@@ -147,8 +147,8 @@ async def start(
         )
     databases = Databases(ingest=database, status=database, evidence=database)
     engine = build(databases, identifier=identifier, counter=None, aliases=aliases, settings=settings, metrics=metrics)
-    await engine.pools.open()
     try:
+        await engine.pools.open()
         server = serve_with(engine.ingress, settings=settings, metrics=metrics)
         listener = await Listener.start_plain(
             server,
@@ -157,9 +157,11 @@ async def start(
             settings=ListenerSettings(max_connections=settings.max_connections),
             on_refused=shed_by(metrics),
         )
-    except ListenRefused as error:
+    except BaseException as error:
         await engine.close()
-        raise StartRefused(str(error)) from error
+        if isinstance(error, ListenRefused):
+            raise StartRefused(str(error)) from error
+        raise
     structlog.get_logger().info("ingress started", host=host, port=listener.port, policy_version=policy_version)
     return Service(
         host=host,
