@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor, errors, sql
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -96,18 +97,41 @@ async def acquire(pool: Pool, *, timeout_s: float | None = None) -> AsyncIterato
 async def call(connection: Connection, *, role: str, query: str, params: Sequence[Any] = ()) -> list[TupleRow]:
     """Run one function call in its own transaction under SET LOCAL ROLE and return its rows after the commit.
 
+    BEGIN to COMMIT are sent in one flight: what follows a refused statement in it is skipped by the server, COMMIT
+    too (PostgreSQL protocol, pipelining). Inside a transaction of the caller it is a savepoint instead.
+
     Raises:
         DatabaseRefused: a registered error (class S); rolled back.
         DatabaseUnavailable: the server said it did not do the work (any other SQLSTATE).
         OutcomeUnknown: no SQLSTATE, so the commit may have happened (facts: 2 of 21 lost answers had committed).
     """
+    transaction = _one_flight if connection.info.transaction_status is TransactionStatus.IDLE else _savepoint
     try:
-        async with connection.pipeline(), connection.transaction():
+        async with transaction(connection):
             await connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
             cursor: AsyncCursor[TupleRow] = await connection.execute(query.encode(), params, binary=True)
         return await cursor.fetchall()
     except psycopg.Error as error:
         raise _translated(error) from error
+
+
+@asynccontextmanager
+async def _one_flight(connection: Connection) -> AsyncIterator[None]:
+    try:
+        async with connection.pipeline():
+            await connection.execute("begin")
+            yield
+            await connection.execute("commit")
+    except BaseException:
+        with suppress(psycopg.Error):  # it is the first error that tells what happened
+            await connection.rollback()
+        raise
+
+
+@asynccontextmanager
+async def _savepoint(connection: Connection) -> AsyncIterator[None]:
+    async with connection.pipeline(), connection.transaction():
+        yield
 
 
 def _translated(error: psycopg.Error) -> Exception:
