@@ -33,7 +33,7 @@ class Bao:
         return asyncio.run(bootstrap(self.root, database_url=database_url, plan=Plan(**plan)))
 
     @asynccontextmanager
-    async def session(self, service: str, *, timeout_s: float = 5.0) -> AsyncIterator[Session]:
+    async def session(self, service: str, *, timeout_s: float = 20.0) -> AsyncIterator[Session]:
         """Logged in as a service, by a wrapped secret id as in production."""
         enrolment = issue_enrolment(self.root, service)
         session = await Session.login(enrolment, timeout_s=timeout_s)

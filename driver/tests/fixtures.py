@@ -13,9 +13,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import hypothesis
 import pytest
 import structlog
 
+from symphony.api import connection
 from symphony.postgres_throwaway import Cluster, throwaway_directory
 
 _DIRECTORY = pytest.StashKey[Path]()
@@ -33,6 +35,11 @@ def pytest_configure(config: pytest.Config) -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
+    # How long an example takes is no finding, and each run tries the same ones.
+    hypothesis.settings.register_profile(
+        "symphony", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("symphony")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -68,6 +75,20 @@ def _logging_as_it_was() -> Iterator[None]:
         structlog.configure(**configuration)
     else:
         structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience_with_the_server() -> Iterator[None]:
+    """A test's own session may take its time to come about; those of the program (symphony…) are as they are."""
+    options = connection._connection_options
+
+    def patient(**given: Any) -> dict[str, Any]:
+        ours = given["application_name"].startswith("symphony")
+        return options(**given) | ({} if ours else {"connect_timeout": 30})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "_connection_options", patient)
+        yield
 
 
 @pytest.fixture(scope="session")

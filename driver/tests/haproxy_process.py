@@ -18,6 +18,7 @@ from aiohttp import web
 from symphony.postgres_directory import free_port
 from symphony.routing import configuration
 from symphony.routing.configuration import Colour
+from symphony.routing.haproxy import BACKEND, RuntimeSocket
 
 
 class Peer:
@@ -123,13 +124,23 @@ class Haproxy:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def runtime(self) -> RuntimeSocket:
+        """Its runtime socket, with time for a busy machine."""
+        return RuntimeSocket(self.socket, timeout_s=20.0)
+
+    async def trust(self) -> None:
+        """Let it ask no colour whether it is ready: peers answer from the test's own loop, and share its pauses."""
+        for colour in ("blue", "green"):
+            assert not (await self.runtime._ask(f"disable health {BACKEND}/{colour}")).strip()
+
     def start(self) -> None:
         """Start it and wait for its socket."""
         self.socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [configuration.program(), "-db", "-f", str(self.file)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not self._listens():
             assert self._process.poll() is None, self._process.stderr.read() if self._process.stderr else ""
             assert time.monotonic() < deadline, "HAProxy made no socket"
@@ -143,7 +154,7 @@ class Haproxy:
         """End it."""
         if self._process is not None:
             self._process.terminate()
-            self._process.communicate(timeout=10)
+            self._process.communicate(timeout=30)
             self._process = None
 
 
@@ -160,7 +171,7 @@ def haproxy(blue: Colour, green: Colour) -> Iterator[Haproxy]:
         shutil.rmtree(directory)
 
 
-async def until(condition: Any, *, seconds: float = 10.0) -> None:
+async def until(condition: Any, *, seconds: float = 30.0) -> None:
     """Wait until the condition, which may be a coroutine function, holds."""
     async with asyncio.timeout(seconds):
         while True:

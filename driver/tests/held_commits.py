@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -56,7 +57,8 @@ async def waiting_backends(dsn: str) -> list[int]:
 
 async def until_waiting(dsn: str, number: int = 1) -> list[int]:
     """Wait until that many of the ingress's server processes hang in their COMMIT."""
-    for _ in range(500):
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
         pids = await waiting_backends(dsn)
         if len(pids) >= number:
             return pids

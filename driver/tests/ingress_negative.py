@@ -112,7 +112,12 @@ def now(offset: int = 0) -> int:
 
 def claims(part: str, **offsets: int) -> Callable[[TrustStage], Knobs]:
     """Bend the times of a token or a proof: each is this many seconds from now."""
-    return lambda _: {part: {"claims": {name: now(offset) for name, offset in offsets.items()}}}
+
+    def bend(_: TrustStage) -> Knobs:
+        at = now()
+        return {part: {"claims": {name: at + offset for name, offset in offsets.items()}}}
+
+    return bend
 
 
 def each(row: str, reason: str, status: int, values: Sequence[Any], knobs: Callable[[Any], Knobs]) -> dict[str, Case]:

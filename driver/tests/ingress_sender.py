@@ -80,7 +80,7 @@ class Wire:
 
     async def ended(self) -> bool:
         """Whether the server has closed it."""
-        return await asyncio.wait_for(self._reader.read(1), 5) == b""
+        return await asyncio.wait_for(self._reader.read(1), 20) == b""
 
     def close(self) -> None:
         """Close it."""

@@ -23,12 +23,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from symphony import api
 from symphony.ingress.believed import Trust
 from symphony.ingress.service import Databases, Service
-from symphony.ingress.settings import IngressSettings
 from symphony.ingress.tls_files import TlsFiles
 from symphony.ingress.trust_settings import TrustSettings
 from symphony.ingress.zero_trust_service import start_zero_trust
 from symphony.metrics import Metrics
-from tests.ingress_bench import A, Answer, B, counts, prepare, rows
+from tests.ingress_bench import A, Answer, B, counts, patient, prepare, rows
 from tests.ingress_sender import AUDIENCE, ORIGIN, Client, Sender
 from tests.sender_material import FileAuthority, der_of
 from tests.trust_material import ISSUER, Pair, ed25519_pair, p256
@@ -200,7 +199,15 @@ class TrustStage:
     @property
     def registry_age_s(self) -> float:
         """How long ago the database confirmed what the ingress believes, as exported."""
-        found = self.metrics.registry.get_sample_value("trust_material_age_seconds", {"kind": "registry"})
+        return self._age_s("registry")
+
+    @property
+    def revocation_age_s(self) -> float:
+        """How long ago the ingress learnt that revocations are known afresh, as exported."""
+        return self._age_s("revocation")
+
+    def _age_s(self, kind: str) -> float:
+        found = self.metrics.registry.get_sample_value("trust_material_age_seconds", {"kind": kind})
         assert found is not None
         return found
 
@@ -233,12 +240,16 @@ class TrustStage:
     @asynccontextmanager
     async def serving(self, ingress: dict[str, Any] | None = None, **changes: Any) -> AsyncIterator[TrustStage]:
         """Run an ingress; `ingress` changes its IngressSettings, the others what `trust` takes."""
-        settings = IngressSettings(**({"reject_attestations_burst": 100_000} | (ingress or {})))
-        self.metrics = Metrics()
+        settings = patient({"reject_attestations_burst": 100_000} | (ingress or {}))
+        metrics = Metrics()
         service = await start_zero_trust(
-            self.trust(**changes), host="127.0.0.1", port=0, settings=settings, metrics=self.metrics
+            self.trust(**{"registry_max_age_ms": 60_000} | changes),
+            host="127.0.0.1",
+            port=0,
+            settings=settings,
+            metrics=metrics,
         )
-        before, self.service = self.service, service
+        before, self.service, self.metrics = self.service, service, metrics
         try:
             yield self
         finally:

@@ -132,7 +132,7 @@ async def accept(connection: Connection, number: int, *, wake: bool = True) -> l
     return decisions
 
 
-def drained(books: Books, *, seconds: float = 20.0) -> None:
+def drained(books: Books, *, seconds: float = 60.0) -> None:
     """Wait until nothing is queued or leased."""
     with psycopg.connect(
         books.url, autocommit=True
@@ -189,6 +189,14 @@ class Books:
     def leased(self) -> int:
         """Instructions under lease."""
         return self.number("select count(*) from outbox.payment_outbox_in_flight where outbox_id > %s", self.since)
+
+    def end_leases(self) -> None:
+        """Let every lease end at this moment, by the database's clock."""
+        self.rows(
+            "update outbox.payment_outbox_in_flight set claimed_at = claimed_at - interval '1 hour',"
+            " lease_expires_at = clock_timestamp() where outbox_id > %s returning 1",
+            self.since,
+        )
 
     def states(self) -> dict[str, int]:
         """How many attempt rows each state has."""

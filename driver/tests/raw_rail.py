@@ -15,8 +15,12 @@ Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
 
 
+IMPATIENT: dict[str, int] = {"connect_timeout_ms": 1_000, "total_timeout_ms": 1_500}
+
+
 def options(base_url: str, **changes: Any) -> RailOptions:
-    return RailOptions(**{"base_url": base_url, "connect_timeout_ms": 200, "total_timeout_ms": 400, **changes})
+    """Patient: a test that is about a time-out says so, by IMPATIENT."""
+    return RailOptions(**{"base_url": base_url, "connect_timeout_ms": 10_000, "total_timeout_ms": 20_000, **changes})
 
 
 @asynccontextmanager

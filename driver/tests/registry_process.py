@@ -70,7 +70,7 @@ def question(value: str, *, kind: str = "MBNO", asked_by: str = ASKED_BY, provid
 @asynccontextmanager
 async def client(base_url: str, **changes: Any) -> AsyncIterator[Registry]:
     """The sandbox registry's client."""
-    registry = open_registry("sandbox", RegistryOptions(**{"base_url": base_url, "timeout_ms": 2_000, **changes}))
+    registry = open_registry("sandbox", RegistryOptions(**{"base_url": base_url, "timeout_ms": 20_000, **changes}))
     try:
         yield registry
     finally:
@@ -80,7 +80,7 @@ async def client(base_url: str, **changes: Any) -> AsyncIterator[Registry]:
 async def bench(questions: int, *, base_url: str, known: int) -> float:
     """Resolutions per second through the client's resolve_many."""
     asked = [question(mobile(number % known)) for number in range(questions)]
-    async with client(base_url, timeout_ms=5_000, max_connections=8) as registry:
+    async with client(base_url, timeout_ms=20_000, max_connections=8) as registry:
         started = time.monotonic()
         answers = await registry.resolve_many(asked)
         elapsed = time.monotonic() - started

@@ -12,9 +12,9 @@ from symphony.api.connection import Connection
 from symphony.api.routing import ColourSample
 
 QUICK: dict[str, object] = {
-    "window_ms": 100, "requests_min": 5, "breach_windows": 2, "healthy_windows": 2, "heartbeat_interval_ms": 100,
+    "window_ms": 100, "requests_min": 5, "breach_windows": 2, "healthy_windows": 2, "heartbeat_interval_ms": 3_000,
     "heartbeat_misses_max": 2, "hold_down_ms": 400, "hold_down_max_ms": 3_200, "cooldown_ms": 200,
-    "canary_ladder_pct": [20, 100], "sample_keep_ms": 10_000, "override_max_ms": 60_000,
+    "canary_ladder_pct": [20, 100], "sample_keep_ms": 20_000, "override_max_ms": 60_000,
 }  # fmt: skip
 BAD = {"requests": 100, "errors": 50, "latency_count": 10, "latency_total_ms": 9_000}
 GOOD = {"requests": 100, "errors": 0, "latency_count": 10, "latency_total_ms": 50}

@@ -64,7 +64,7 @@ class SandboxChild:
     def refused_start(cls, *arguments: str) -> str:
         """Start one that must refuse; return what it said."""
         ended = subprocess.run(
-            cls.command_line(*arguments), capture_output=True, text=True, timeout=10, env=environment(), check=False
+            cls.command_line(*arguments), capture_output=True, text=True, timeout=60, env=environment(), check=False
         )
         assert ended.returncode == 1
         assert ended.stdout == ""
@@ -82,7 +82,7 @@ class SandboxChild:
         """Send a signal, wait, return the exit status."""
         if self.process.poll() is None:
             self.process.send_signal(number)
-        status = self.process.wait(10)
+        status = self.process.wait(30)
         if self.process.stdout is not None:
             self.process.stdout.close()
         self.stderr()
@@ -99,7 +99,7 @@ class SandboxChild:
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """One HTTP request; a str body goes as it is, anything else as JSON. The answer is JSON, or lines of it."""
         raw = body if isinstance(body, str) else json.dumps(body)
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request(method, path, body=None if body is None else raw)
             response = connection.getresponse()

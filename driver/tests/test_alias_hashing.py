@@ -107,12 +107,11 @@ async def test_a_rotation_stops_nothing_and_the_previous_version_is_asked_until_
 
 
 async def test_an_openbao_that_is_away_is_named_and_names_no_alias(bao: Bao) -> None:
-    async with bao.session("resolver", timeout_s=0.5) as session:
+    async with bao.session("resolver", timeout_s=3.0) as session:
         hasher = TransitHasher(session)
         before = await hasher.hash([PHONE])
         with bao.hung(), pytest.raises(HashingUnavailable) as refused:
-            for _ in range(100):  # its threads do not all stop at the very moment of the signal
-                await hasher.hash([PHONE])
+            await hasher.hash([PHONE])
         assert "260977123456" not in f"{refused.value!r} {refused.value.__cause__!r}"
         after = await hasher.hash([PHONE])
     assert after[0][0].hash == before[0][0].hash

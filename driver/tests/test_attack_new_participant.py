@@ -7,6 +7,7 @@ import asyncio
 from symphony import api
 from tests.payments import activate, establish, item
 from tests.sql_cell import A, C, policy, sessions
+from tests.test_replay_races import until_waiting
 
 
 async def test_a_participant_that_arrives_while_a_batch_waits_does_not_fail_the_batch(fresh_database: str) -> None:
@@ -18,8 +19,7 @@ async def test_a_participant_that_arrives_while_a_batch_waits_does_not_fail_the_
             await holder.execute("select outbox.lock_participants(array['ZM-BANK-A'])")
             items = [item("I-1", participant_id=A), item("I-2", participant_id=C)]
             accepting = asyncio.create_task(api.ingress.accept(waiting, items=items))
-            await asyncio.sleep(0.3)
-            assert not accepting.done()
+            await until_waiting(judge, accepting)
             await activate(judge, policy(version=2))
         decisions = await accepting
         assert decisions[0].decision == "ACCEPT"

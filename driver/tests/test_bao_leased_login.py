@@ -36,14 +36,14 @@ async def test_openbao_away_changes_nothing_until_the_lease_ends(
     lender: Bao, database_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     clock = Clock()
-    async with lender.session("ingress", timeout_s=0.5) as session:
+    async with lender.session("ingress", timeout_s=3) as hasty, lender.session("ingress", timeout_s=20) as session:
         login = LeasedLogin(session, capability=INGEST, place=place(database_url), clock=clock)
         with pytest.raises(LoginLeaseEnded):
             login.dsn()
         await login.open()
         with lender.hung():
             with pytest.raises(BaoUnavailable):
-                await session.renew_token()
+                await hasty.renew_token()
             clock.now += 3_599.9
             async with await psycopg.AsyncConnection.connect(login.dsn()) as connection:
                 assert await (await connection.execute("select current_user::text")).fetchone() == (INGEST,)
@@ -74,7 +74,7 @@ async def kept(login: LeasedLogin) -> AsyncIterator[asyncio.Task[None]]:
 
 @pytest.mark.slow
 async def test_a_pool_lives_longer_than_any_login(lender: Bao, database_url: str, admin: psycopg.Connection) -> None:
-    await asyncio.to_thread(short_lives, lender, database_url, ttl_s=2, max_ttl_s=4)
+    await asyncio.to_thread(short_lives, lender, database_url, ttl_s=6, max_ttl_s=12)
     async with lender.session("ingress") as session:
         drained = 0
 
@@ -84,12 +84,13 @@ async def test_a_pool_lives_longer_than_any_login(lender: Bao, database_url: str
             await pool.drain()
 
         login = LeasedLogin(session, capability=INGEST, place=place(database_url), on_replaced=drain)
-        pool = AsyncConnectionPool(login.dsn, min_size=1, max_size=2, open=False, timeout=2)
+        pool = AsyncConnectionPool(login.dsn, min_size=1, max_size=2, open=False, timeout=20)
         async with kept(login) as keeper:
             await pool.open(wait=True)
             users: set[str] = set()
-            deadline = time.monotonic() + 10
-            while time.monotonic() < deadline:
+            deadline = time.monotonic() + 100
+            while len(users) < 3:
+                assert time.monotonic() < deadline, "logins are not replaced"
                 async with pool.connection() as connection:
                     row = await (await connection.execute("select session_user::text, current_user::text")).fetchone()
                 assert row is not None
@@ -101,7 +102,7 @@ async def test_a_pool_lives_longer_than_any_login(lender: Bao, database_url: str
         assert login.generation == drained + 1
         assert 3 <= len(users) <= login.generation
         # The first ones are gone: the pool left them before they ended.
-        assert sum(oid_of(admin, user) is not None for user in users) < len(users)
+        await eventually(lambda: sum(oid_of(admin, user) is not None for user in users) < len(users), seconds=60)
 
 
 @pytest.mark.slow
@@ -113,7 +114,7 @@ async def test_a_lease_that_is_revoked_is_not_replaced(lender: Bao, database_url
             assert login._grant is not None
             await operator(lender).revoke_login(login._grant.lease_id)
             with pytest.raises(LoginLeaseEnded, match="revoked"):
-                await asyncio.wait_for(keeper, 5)
+                await asyncio.wait_for(keeper, 30)
             with pytest.raises(LoginLeaseEnded):
                 login.dsn()
             assert login.generation == 1
@@ -137,9 +138,9 @@ async def test_openbao_stopped_for_less_and_for_more_than_the_lease(database_url
         with running(data) as first:
             port = first.server.port
             await asyncio.to_thread(
-                first.bootstrap, database_url=database_url, issuer=issuer, login_ttl_s=6, login_max_ttl_s=600
+                first.bootstrap, database_url=database_url, issuer=issuer, login_ttl_s=30, login_max_ttl_s=600
             )
-            session = await Session.login(issue_enrolment(first.root, "ingress"), timeout_s=1)
+            session = await Session.login(issue_enrolment(first.root, "ingress"), timeout_s=10)
             login = LeasedLogin(session, capability=INGEST, place=place(database_url))
             await login.open()
             keeper: asyncio.Task[None] = asyncio.create_task(login.run())
@@ -147,25 +148,25 @@ async def test_openbao_stopped_for_less_and_for_more_than_the_lease(database_url
         user = await _user(login)
         await asyncio.sleep(1.5)
         assert await _user(login) == user
+        before = login.ends_at
         with running(data, port=port):
-            await asyncio.sleep(2.5)
+            await eventually(lambda: login.ends_at > before, seconds=25)  # renewed after the restart
             assert await _user(login) == user
-            assert login.ends_at - time.monotonic() > 3, "it was renewed after the restart"
         # Stopped for more: refused at the end, by us, although nobody is there to revoke it.
-        await asyncio.sleep(7)
+        await eventually(lambda: time.monotonic() >= login.ends_at, seconds=60)
         with pytest.raises(LoginLeaseEnded):
             login.dsn()
         assert not keeper.done()
         with running(data, port=port):
-            await eventually(lambda: login.generation > 1, seconds=10)
+            await eventually(lambda: login.generation > 1, seconds=60)
             assert await _user(login) != user
             with psycopg.connect(database_url) as admin:
-                await eventually(lambda: oid_of(admin, user) is None, seconds=10)
+                await eventually(lambda: oid_of(admin, user) is None, seconds=60)
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             await session.close()
             with psycopg.connect(database_url) as admin:
-                await eventually(lambda: not logins_of(admin, issuer), seconds=10)
+                await eventually(lambda: not logins_of(admin, issuer), seconds=60)
     finally:
         for path in sorted(data.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()

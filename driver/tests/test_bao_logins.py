@@ -213,8 +213,9 @@ def test_a_revoked_login_is_gone_with_its_sessions_though_a_pool_reconnects(
             for thread in threads:
                 thread.start()
             try:
-                await eventually(lambda: sessions_of(admin, oid) == 3, seconds=5)
+                await eventually(lambda: sessions_of(admin, oid) == 3, seconds=30)
                 await operator(lender).revoke_login(grant.lease_id)
+                await eventually(lambda: sessions_of(admin, oid) == 0, seconds=30)
                 await asyncio.sleep(0.2)
                 assert sessions_of(admin, oid) == 0
                 assert oid_of(admin, grant.username) is None
@@ -235,7 +236,7 @@ def test_giving_the_token_back_ends_the_login(lender: Bao, database_url: str, ad
         async with lent(lender) as (_, grant):
             session = as_login(database_url, grant)
         with session:
-            await eventually(lambda: oid_of(admin, grant.username) is None, seconds=5)
+            await eventually(lambda: oid_of(admin, grant.username) is None, seconds=30)
             with pytest.raises(psycopg.errors.AdminShutdown):
                 session.execute("select 1")
 
@@ -288,7 +289,7 @@ def test_a_revocation_that_fails_is_raised_and_the_login_is_shut_anyway(
             with as_login(database_url, grant) as session:
                 with pytest.raises(RevocationFailed):
                     await operator(lender).revoke_login(grant.lease_id)
-                assert "lease revocation failed" in lender.said()
+                await eventually(lambda: "lease revocation failed" in lender.said(), seconds=30)
                 with pytest.raises(psycopg.errors.AdminShutdown):
                     session.execute("select 1")
             with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
@@ -302,15 +303,15 @@ def test_a_revocation_that_fails_is_raised_and_the_login_is_shut_anyway(
 
 @pytest.mark.slow
 def test_a_login_ends_at_its_time_with_its_sessions(lender: Bao, database_url: str, admin: psycopg.Connection) -> None:
-    short_lives(lender, database_url, ttl_s=2, max_ttl_s=60)
+    short_lives(lender, database_url, ttl_s=6, max_ttl_s=60)
 
     async def work() -> None:
+        started = time.monotonic()
         async with lent(lender) as (_, grant):
-            assert grant.seconds == 2
+            assert grant.seconds == 6
             with as_login(database_url, grant) as session:
-                started = time.monotonic()
-                await eventually(lambda: oid_of(admin, grant.username) is None, seconds=8)
-                assert 1.5 < time.monotonic() - started < 6
+                await eventually(lambda: oid_of(admin, grant.username) is None, seconds=30)
+                assert time.monotonic() - started > 5.5
                 with pytest.raises(psycopg.errors.AdminShutdown):
                     session.execute("select 1")
             with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
@@ -323,28 +324,34 @@ def test_a_login_ends_at_its_time_with_its_sessions(lender: Bao, database_url: s
 def test_a_login_whose_end_fails_is_found_by_the_database(
     lender: Bao, database_url: str, admin: psycopg.Connection
 ) -> None:
-    short_lives(lender, database_url, ttl_s=2, max_ttl_s=60)
+    short_lives(lender, database_url, ttl_s=6, max_ttl_s=60)
     alarms: list[OverdueLogin] = []
 
-    async def look() -> int:
+    async def look() -> list[str]:
+        """The overdue logins of this test's issuer: roles are the cluster's, and other tests have theirs."""
+        alarms.clear()
         async with await connect(database_url, application_name="test") as connection:
-            return await report_overdue(connection, grace_s=0.5, alarm=alarms.append)
+            assert await report_overdue(connection, grace_s=0.5, alarm=alarms.append) == len(alarms)
+        made_here = logins_of(admin, ISSUER)
+        return [alarm.login for alarm in alarms if alarm.login in made_here]
+
+    async def nobody_is_overdue() -> bool:
+        return (await asyncio.to_thread(_check, database_url)).exit_code == 0
 
     async def work() -> None:
         async with lent(lender) as (_, grant):
             admin.execute(sql.SQL("create schema kept authorization {}").format(sql.Identifier(grant.username)))
-            assert await look() == 0
-            await eventually(look, seconds=15)
-            assert [alarm.login for alarm in alarms] == [grant.username]
+            assert await look() == []
+            await eventually(look, seconds=60)
+            assert await look() == [grant.username]
             shown = await asyncio.to_thread(_check, database_url)
-            assert (shown.exit_code, json.loads(shown.stdout.splitlines()[-1])["login"]) == (
-                OVERDUE_STATUS,
-                grant.username,
-            )
+            assert shown.exit_code == OVERDUE_STATUS
+            told = [json.loads(line)["login"] for line in shown.stdout.splitlines() if line.startswith('{"login":')]
+            assert grant.username in told
             admin.execute("drop schema kept")
             await operator(lender).revoke_login(grant.lease_id)
-            assert await look() == 0
-            assert (await asyncio.to_thread(_check, database_url)).exit_code == 0
+            assert await look() == []
+            await eventually(nobody_is_overdue, seconds=30)
 
     asyncio.run(work())
 

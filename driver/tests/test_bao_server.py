@@ -50,7 +50,7 @@ def test_the_command_serves_tells_no_token_and_leaves_nothing() -> None:
             log = (token_file.parent / "bao.log").read_text()
         finally:
             process.send_signal(signal.SIGTERM)
-            out, err = process.communicate(timeout=20)
+            out, err = process.communicate(timeout=60)
     assert process.returncode == 0
     assert err == b""
     assert token not in line + out.decode() + log
@@ -101,7 +101,7 @@ def test_a_server_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) ->
     started = time.monotonic()
     with pytest.raises(OperatorError, match=r"BAO_START_FAILED.*nothing"):
         DevServer(None, 0).start()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < server_module._READY_TIMEOUT_S
 
 
 def test_the_package_is_pinned_with_its_hash() -> None:

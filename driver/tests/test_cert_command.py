@@ -28,7 +28,7 @@ from tests.trust_material import Authority, ed25519_pair, p256, rsa_jwk, rsa_key
 pytest_plugins = ("tests.bao_fixtures",)
 
 NAMED = ("--operator", "olga", "--reason", "ticket 7")
-LONG = 86_400 * 300
+LONG = 86_400 * 365 * 20  # the commands go by the real clock
 URN = "urn:symphony:client:"
 
 
@@ -38,7 +38,7 @@ class Desk:
     def __init__(self, url: str, directory: Path) -> None:
         self.url = url
         self.directory = directory
-        self.ca = Authority()
+        self.ca = Authority(ends=LONG)
         self.ca_file = self.file("ca.pem", self.ca.certificate.public_bytes(Encoding.PEM))
 
     def file(self, name: str, content: bytes) -> Path:
@@ -132,9 +132,9 @@ def other_owner() -> x509.GeneralName:
         (lambda desk: pem(desk.leaf()) + pem(desk.leaf()), "CERTIFICATE_UNREADABLE"),
         (lambda desk: pem(desk.leaf()) + b"x" * 70_000, "CERTIFICATE_UNREADABLE"),
         (lambda desk: desk.leaf() + b"\0", "CERT_MALFORMED"),
-        (lambda desk: Authority().leaf(ends=LONG), "CERT_CHAIN_REFUSED"),
+        (lambda desk: Authority(ends=LONG).leaf(ends=LONG), "CERT_CHAIN_REFUSED"),
         (lambda desk: desk.leaf(ends=0), "CERT_EXPIRED"),
-        (lambda desk: desk.leaf(begins=86_400 * 100), "CERT_NOT_YET_VALID"),
+        (lambda desk: desk.leaf(begins=LONG - 86_400), "CERT_NOT_YET_VALID"),
         (lambda desk: desk.leaf(usages=None), "CERT_USAGE_REFUSED"),
         (lambda desk: desk.leaf(usages=[ExtendedKeyUsageOID.SERVER_AUTH]), "CERT_USAGE_REFUSED"),
         (lambda desk: desk.leaf(names=[]), "CERT_IDENTITY_MISSING"),
@@ -191,7 +191,7 @@ def test_what_is_not_registered_cannot_be_revoked_and_a_name_is_given_once(desk:
 def test_a_serial_number_of_two_cas_is_ambiguous(desk: Desk) -> None:
     first = desk.leaf()
     assert desk.register(desk.file("first.der", first)).exit_code == 0
-    other = Authority()
+    other = Authority(ends=LONG)
     twin = (
         x509.CertificateBuilder()
         .subject_name(desk.ca.name)
@@ -225,7 +225,7 @@ def test_keys_are_registered_without_anything_secret_and_retired(desk: Desk) -> 
         assert said.exit_code == 0, said.output
     shared = desk.call(
         key, "register", "k3", "--client-id", "client-a", "--shared-secret",
-        "--active-from", "2026-01-01", "--active-until", "2027-01-01",
+        "--active-from", "2026-01-01", "--active-until", "2099-01-01",
     )  # fmt: skip
     assert shared.stdout == "key k3 (hmac-sha256) registered for client-a\n", shared.output
     assert desk.call(key, "retire", "k1").stdout == "key k1 retired\n"

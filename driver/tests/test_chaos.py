@@ -76,7 +76,7 @@ class Submitter:
     def end(self, number: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(15)
+        return self.process.wait(60)
 
     def kill(self) -> None:
         assert self.process is not None
@@ -125,7 +125,7 @@ class IngressProcess:
 
     def close_process(self) -> None:
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
 
@@ -188,9 +188,9 @@ class Arena:
     def terminate_worker(self, rng: random.Random) -> None:
         index = rng.randrange(len(self.workers))
         if not self.workers[index].ready:
-            self.workers[index].wait_ready()
+            self.workers[index].wait_ready(seconds=90)
         self.workers[index].signal(signal.SIGTERM)
-        assert self.workers[index].wait(seconds=20) == 0
+        assert self.workers[index].wait(seconds=60) == 0
         self.workers[index].close()
         self.workers[index] = WorkerProcess(self.url, self.rail.base_url, *WORKER, wait_ready=False)
 
@@ -246,7 +246,7 @@ def test_random_kills_lose_nothing_and_execute_nothing_twice(arena: Arena) -> No
         assert submitter.end(signal.SIGTERM) in (0, -signal.SIGTERM), said.read_text()  # it may just be starting
     arena.rail.set_faults({"kind": "not_idempotent"})
     books = Books(arena.url)
-    drained(books, seconds=120)
+    drained(books, seconds=300)
     acked = [one for submitter in arena.submitters for one in acknowledged(submitter.journal, submitter.tag)]
     counts = books.check(arena.rail, acknowledged=acked)
     print(f"rounds {done}; acknowledged {len(acked)}; outcomes {counts}; attempt rows {books.states()}")
@@ -254,6 +254,6 @@ def test_random_kills_lose_nothing_and_execute_nothing_twice(arena: Arena) -> No
     assert books.states()["ZOMBIE_REQUEUE"] > 0, "kills hit items under lease"
     for worker in arena.workers:
         if not worker.ready:
-            worker.wait_ready()
+            worker.wait_ready(seconds=90)
         worker.signal(signal.SIGTERM)
-        assert worker.wait(seconds=20) == 0, worker.log()[-3000:]
+        assert worker.wait(seconds=60) == 0, worker.log()[-3000:]

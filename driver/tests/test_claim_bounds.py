@@ -166,7 +166,7 @@ async def test_only_what_is_due_is_claimed_oldest_first(judge: Connection) -> No
     await establish(judge, policy())
     await accept(judge, 10, wake=False)
     await judge.execute(
-        "update outbox.payment_outbox_pending set due_at = clock_timestamp() + interval '1.5 s' where sequence_id > 2"
+        "update outbox.payment_outbox_pending set due_at = clock_timestamp() + interval '1 hour' where sequence_id > 2"
     )
     cursor = await judge.execute(
         "select outbox_id from outbox.payment_outbox_pending where sequence_id <= 2 order by due_at, sequence_id"
@@ -175,7 +175,8 @@ async def test_only_what_is_due_is_claimed_oldest_first(judge: Connection) -> No
     assert {one.outbox_id for one in await claim(judge, limit=2)} <= set(due)
     assert len(await claim(judge)) == len(due) - 2
     assert await claim(judge) == []
-    await asyncio.sleep(1.6)
+    await judge.execute("update outbox.payment_outbox_pending set due_at = clock_timestamp() + interval '100 ms'")
+    await asyncio.sleep(0.2)
     assert len(await claim(judge)) == 10 - len(due)
 
 
@@ -216,7 +217,7 @@ async def test_locked_rows_are_passed_by(fresh_database: str, judge: Connection)
             "select outbox_id from outbox.payment_outbox_pending order by due_at limit 10 for update"
         )
         locked = {row[0] for row in await cursor.fetchall()}
-        await worker.execute("set statement_timeout = '1s'")
+        await worker.execute("set lock_timeout = '1s'")
         claims = await claim(worker)
     assert len(claims) == 10
     assert not locked & {one.outbox_id for one in claims}

@@ -19,7 +19,7 @@ import pytest
 from symphony.postgres_throwaway import throwaway_directory as make_directory
 from tests.sandbox_child import DRIVER
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 COUNT = 40
 BY_ALIAS = 105  # and direct ones while the registry is down
@@ -59,7 +59,7 @@ class Demo:
     def output(self) -> str:
         return "".join(self.lines)
 
-    def wait_for(self, said: str, *, seconds: float = 60) -> None:
+    def wait_for(self, said: str, *, seconds: float = 150) -> None:
         deadline = time.monotonic() + seconds
         while said not in self.output:
             assert time.monotonic() < deadline, self.output
@@ -67,8 +67,8 @@ class Demo:
             time.sleep(0.02)
 
     def ended(self) -> int:
-        status = self.process.wait(120)
-        self._reader.join(10)
+        status = self.process.wait(220)
+        self._reader.join(30)
         return status
 
     def assert_nothing_left(self) -> None:

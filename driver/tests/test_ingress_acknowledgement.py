@@ -100,10 +100,9 @@ async def test_an_answer_lost_after_the_commit_is_repeated(bench: Bench) -> None
         posting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await posting
-    for _ in range(200):
-        if await recorded(bench.dsn, "INV-lost"):
-            break
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(30):
+        while not await recorded(bench.dsn, "INV-lost"):  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0.01)
     retried = await bench.client.post(instruction("lost"), key="K-lost")
     assert retried.status == 202
     assert retried.headers["Idempotency-Replayed"] == "true"
@@ -151,10 +150,12 @@ async def test_batches_fill_while_a_flush_runs(bench: Bench) -> None:
 
 
 async def test_executors_are_woken_after_the_commit(bench: Bench) -> None:
+    await bench.service.engine.waker.close()  # nothing of before is still to be announced
     async with await psycopg.AsyncConnection.connect(bench.dsn, autocommit=True) as listener:
         await listener.execute("listen symphony_outbox_due")
         assert (await bench.client.post(instruction("wake"), key="K-wake")).status == 202
-        assert [note async for note in listener.notifies(timeout=2, stop_after=1)]
+        assert [note async for note in listener.notifies(timeout=20, stop_after=1)]
+        await bench.service.engine.waker.close()
         async for _ in listener.notifies(timeout=0.2):
             pass  # the trailing ones
         assert (await bench.client.post(b"{", key="K-wake-not")).status == 400
@@ -168,6 +169,9 @@ async def test_a_drained_stop_answers_what_it_took(dsn: str) -> None:
                 asyncio.create_task(bench.client.post(instruction(f"drain-{n}"), key=f"K-drain-{n}")) for n in range(4)
             ]
             await until_waiting(dsn)
+            async with asyncio.timeout(30):
+                while bench.service.ingress.in_flight < 4:  # noqa: ASYNC110 - nothing tells
+                    await asyncio.sleep(0.01)
             stopping = asyncio.create_task(bench.service.stop())
             await asyncio.sleep(0.1)
             assert not stopping.done()

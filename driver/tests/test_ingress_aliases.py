@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import io
+import itertools
 import json
 import logging
 import re
@@ -42,12 +43,14 @@ from tests.ingress_bench import (
 from tests.ingress_trust_stage import trust_stage
 from tests.registry_process import PERSONAL, RegistryProcess, entry, mobile
 from tests.sql_cell import CONTEXTS, claim, row_counts
+from tests.stopped import stopped
 from tests.test_ingress_crashes import spawn
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 pytest_plugins = ("tests.bao_fixtures",)
 
-SYNC, PATIENT, GUESSER, REFUSED = "ZM-SYNC", "ZM-PATIENT", "ZM-GUESSER", "ZM-REFUSED"  # and A: DEFER by default
+# and A: DEFER by default
+SYNC, PATIENT, HALFWAY, GUESSER, REFUSED = "ZM-SYNC", "ZM-PATIENT", "ZM-HALFWAY", "ZM-GUESSER", "ZM-REFUSED"
 KEY = bytes(range(32))
 UNAVAILABLE = (503, "PROXY_REGISTRY_UNAVAILABLE")
 
@@ -65,6 +68,7 @@ def document(version: int = 1, **rules: Mapping[str, object]) -> dict[str, Any]:
     given = {
         SYNC: proxy(sync_budget_ms=300),
         PATIENT: proxy(sync_budget_ms=10_000),
+        HALFWAY: proxy(sync_budget_ms=4_000),
         GUESSER: proxy(misses_per_hour_max=2),
         REFUSED: proxy("REFUSE"),
     }
@@ -118,17 +122,19 @@ def source(base_url: str, *, hasher: AliasHasher | None = None, **settings: Any)
     return AliasSource(registry=open_registry("sandbox", options), hasher=hashing, settings=chosen)
 
 
-def nowhere() -> str:
-    """An address where nothing listens."""
+@pytest.fixture
+def nowhere() -> Iterator[str]:
+    """An address where nobody listens, nor anybody else can."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 @asynccontextmanager
 async def asking(dsn: str, base_url: str, **settings: Any) -> AsyncIterator[Bench]:
     """An ingress that asks the registry there."""
-    async with serving(dsn, source(base_url, **settings), reject_attestations_burst=10_000) as bench:
+    aliases = source(base_url, **{"registry_timeout_ms": 9_500, **settings})
+    async with serving(dsn, aliases, reject_attestations_burst=10_000) as bench:
         yield bench
 
 
@@ -188,7 +194,7 @@ async def holds(bench: Bench, number: int) -> None:
 
 async def until(there: Callable[[], bool]) -> None:
     """Wait until it is so."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not there():  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0.01)
 
@@ -290,8 +296,8 @@ async def test_an_alias_at_another_provider_than_the_payer_named_is_nobody(bench
     assert (answer.status, answer.reason) == (422, "PROXY_NOT_FOUND")
 
 
-async def test_a_registry_that_is_not_there_is_said_with_when_to_retry(dsn: str) -> None:
-    async with asking(dsn, nowhere()) as bench:
+async def test_a_registry_that_is_not_there_is_said_with_when_to_retry(dsn: str, nowhere: str) -> None:
+    async with asking(dsn, nowhere) as bench:
         answer = await refused(bench, named("nowhere", mobile(30)))
         assert (answer.status, answer.reason) == UNAVAILABLE
         assert seconds_to_retry(answer) >= 1
@@ -312,12 +318,13 @@ async def test_an_ingress_without_a_registry_says_so_and_defers_nothing(dsn: str
         assert (await send(bench, named("deferred", mobile(31)), participant=A)).status == 202
 
 
-async def test_a_registry_slower_than_the_budget_is_not_waited_for(bench: Bench, registry: RegistryProcess) -> None:
-    registry.set_faults({"kind": "slow", "ms": 1_900})
-    begun = time.monotonic()
-    answer = await refused(bench, named("slow", mobile(32)), participant=SYNC)
-    assert (answer.status, answer.reason) == UNAVAILABLE
-    assert 0.3 <= time.monotonic() - begun < 1.8, "its budget is 300 ms; the registry answers after 1,900 ms"
+async def test_a_registry_slower_than_the_budget_is_not_waited_for(dsn: str, registry: RegistryProcess) -> None:
+    registry.set_faults({"kind": "slow", "ms": 60_000})
+    async with asking(dsn, registry.base_url, registry_timeout_ms=60_000) as bench:
+        begun = time.monotonic()
+        answer = await refused(bench, named("slow", mobile(32)), participant=SYNC)
+        assert (answer.status, answer.reason) == UNAVAILABLE
+        assert 0.3 <= time.monotonic() - begun < 15, "its budget is 300 ms; the registry answers after a minute"
 
 
 async def test_a_short_budget_closes_the_registry_to_nobody_else(bench: Bench, registry: RegistryProcess) -> None:
@@ -326,7 +333,7 @@ async def test_a_short_budget_closes_the_registry_to_nobody_else(bench: Bench, r
     late = await asyncio.gather(*(send(bench, named(f"late-{n}", mobile(n)), participant=SYNC) for n in range(12)))
     assert {(answer.status, answer.reason) for answer in late} == {UNAVAILABLE}
     assert (await send(bench, named("in-time", mobile(40)))).status == 202
-    await asyncio.sleep(0.3)  # now the late ones have been answered, too
+    await until(lambda: not bench.service.engine.aliases._asking)  # the late ones have been answered, too
     assert (await send(bench, named("still", mobile(41)))).status == 202
 
 
@@ -334,6 +341,8 @@ async def test_an_open_breaker_answers_at_once_and_closes_when_the_registry_is_b
     dsn: str, registry: RegistryProcess
 ) -> None:
     async with asking(dsn, registry.base_url, breaker_failures=3, breaker_pause_min_ms=400) as bench:
+        now = time.monotonic()
+        bench.service.engine.aliases._breaker._clock = lambda: now
 
         def away() -> float | None:
             return bench.metrics.registry.get_sample_value("proxy_registry_unavailable", {"source": "sandbox"})
@@ -344,21 +353,18 @@ async def test_an_open_breaker_answers_at_once_and_closes_when_the_registry_is_b
         for number in range(8):
             assert (await send(bench, named(f"open-{number}", mobile(50)))).reason == UNAVAILABLE[1]
         assert away() == 1
-        assert 3 <= registry.stats()["requests"] - asked <= 4, "five were refused without being asked about"
+        assert registry.stats()["requests"] - asked == 3, "five were refused without being asked about"
         registry.set_faults()
-        for number in range(100):
-            answer = await send(bench, named(f"back-{number}", mobile(50)))
-            if answer.status == 202:
-                break
-            await asyncio.sleep(0.02)
-        assert (answer.status, away()) == (202, 0)
+        now += 0.4
+        assert (await send(bench, named("back", mobile(50)))).status == 202
+        assert away() == 0
 
 
 async def test_a_registry_that_never_answers_opens_the_breaker_and_holds_few_requests(
     dsn: str, registry: RegistryProcess
 ) -> None:
     registry.set_faults({"kind": "slow", "ms": 20_000})
-    bounds = {"registry_timeout_ms": 2_000, "max_asking": 4, "breaker_failures": 1, "breaker_pause_min_ms": 250}
+    bounds = {"registry_timeout_ms": 5_000, "max_asking": 4, "breaker_failures": 1, "breaker_pause_min_ms": 250}
     async with asking(dsn, registry.base_url, **bounds) as bench:
         asked = registry.stats()["requests"]
         waiting = [asyncio.create_task(send(bench, named(f"held-{n}", mobile(n)))) for n in range(4)]
@@ -373,26 +379,24 @@ async def test_a_registry_that_never_answers_opens_the_breaker_and_holds_few_req
 
 
 async def test_direct_instructions_are_answered_while_aliases_wait(dsn: str, registry: RegistryProcess) -> None:
-    async with asking(dsn, registry.base_url, registry_timeout_ms=9_500) as bench:
-        await _direct_beside_waiting(bench, registry)
+    async with asking(dsn, registry.base_url) as bench:
+        with stopped(registry.process.pid):
+            waiting = [asyncio.create_task(send(bench, named(f"wait-{n}", mobile(100 + n)))) for n in range(40)]
+            await holds(bench, 40)
+            for number in range(10):
+                assert (await send(bench, instruction(f"direct-{number}"))).status == 202
+                assert (await send(bench, named(f"deferred-{number}", mobile(7)), participant=A)).status == 202
+            assert not any(task.done() for task in waiting)
+        assert {answer.status for answer in await asyncio.gather(*waiting)} == {202}
 
 
-async def _direct_beside_waiting(bench: Bench, registry: RegistryProcess) -> None:
-    registry.set_faults({"kind": "slow", "ms": 8_000})
-    waiting = [asyncio.create_task(send(bench, named(f"wait-{n}", mobile(100 + n)))) for n in range(40)]
-    await holds(bench, 40)
-    for number in range(25):
-        assert (await send(bench, instruction(f"direct-{number}"))).status == 202
-        assert (await send(bench, named(f"deferred-{number}", mobile(7)), participant=A)).status == 202
-    assert not any(task.done() for task in waiting)
-    assert {answer.status for answer in await asyncio.gather(*waiting)} == {202}
-
-
-async def test_a_replay_gets_its_answer_while_the_registry_is_away(dsn: str, registry: RegistryProcess) -> None:
+async def test_a_replay_gets_its_answer_while_the_registry_is_away(
+    dsn: str, registry: RegistryProcess, nowhere: str
+) -> None:
     async with asking(dsn, registry.base_url) as bench:
         first = await send(bench, named("replayed", mobile(70)))
         assert first.status == 202
-    async with asking(dsn, nowhere()) as bench:
+    async with asking(dsn, nowhere) as bench:
         before = await rows(dsn, "select count(*) from proxy.proxy_resolutions")
         again = await send(bench, named("replayed", mobile(70)))
         assert (again.status, again.headers["Idempotency-Replayed"], again.raw) == (202, "true", first.raw)
@@ -402,6 +406,8 @@ async def test_a_replay_gets_its_answer_while_the_registry_is_away(dsn: str, reg
 
 
 async def test_who_guesses_is_stopped_until_the_next_hour(bench: Bench) -> None:
+    if (left := 3_600 - time.time() % 3_600) < 15:
+        await asyncio.sleep(left + 1)  # all within one hour
     for number in range(2):
         missed = await refused(bench, named("guess", mobile(6_000 + number)), participant=GUESSER, misses=1)
         assert missed.reason == "PROXY_NOT_FOUND"
@@ -420,9 +426,9 @@ async def test_a_participant_that_may_not_use_aliases_is_refused(bench: Bench, r
     assert (await send(bench, instruction("account"), participant=REFUSED)).status == 202
 
 
-async def test_refusals_for_a_registry_that_is_away_keep_no_direct_instruction_waiting(dsn: str) -> None:
+async def test_refusals_for_a_registry_that_is_away_keep_no_direct_instruction_waiting(dsn: str, nowhere: str) -> None:
     settings = {"refused_decisions_burst": 3, "refused_decisions_per_s": 0.1}
-    async with serving(dsn, source(nowhere()), **settings) as bench:
+    async with serving(dsn, source(nowhere), **settings) as bench:
         for number in range(3):
             assert (await send(bench, named(f"away-{number}", mobile(90)))).reason == UNAVAILABLE[1]
         stopped = await send(bench, named("away-3", mobile(90)))
@@ -460,12 +466,13 @@ async def test_a_batch_asks_once_for_each_alias_and_answers_in_order(bench: Benc
 
 
 async def test_what_a_batch_could_not_learn_in_time_is_refused_and_the_rest_is_recorded(
-    bench: Bench, registry: RegistryProcess
+    dsn: str, registry: RegistryProcess
 ) -> None:
     """Aliases are asked about fifty at a time, in order: the slow one keeps back those that it travels with."""
-    registry.set_faults({"kind": "slow", "ms": 1_900, "value": mobile(355)})
+    registry.set_faults({"kind": "slow", "ms": 20_000, "value": mobile(355)})
     body = [named(f"part-{n}", mobile(300 + n)) for n in range(60)] + [instruction("part-direct")]
-    answer = await bench.client.batch(body, key="K-part", participant=SYNC)
+    async with asking(dsn, registry.base_url) as bench:
+        answer = await bench.client.batch(body, key="K-part", participant=HALFWAY)
     reasons = [one.get("reason_code") for one in answer.json["results"]]
     assert reasons == [None] * 50 + [UNAVAILABLE[1]] * 10 + [None]
 
@@ -477,14 +484,12 @@ async def test_a_new_policy_is_followed_within_a_second_or_so(fresh_database: st
         first = await send(bench, named("before", mobile(400)), participant=A)
         assert first.json["state"] == "AWAITING_PROXY_RESOLUTION"
         await activate(fresh_database, document(2, ZM_BANK_A=proxy()))
-        begun = time.monotonic()
-        for number in range(1_000):
-            answer = await send(bench, named(f"after-{number}", mobile(400)), participant=A)
-            if answer.json["state"] == "PENDING":
-                break
-            await asyncio.sleep(0.05)
-        assert time.monotonic() - begun < 10
-        assert answer.json["state"] == "PENDING"
+        async with asyncio.timeout(30):
+            for number in itertools.count():
+                answer = await send(bench, named(f"after-{number}", mobile(400)), participant=A)
+                if answer.json["state"] == "PENDING":
+                    break
+                await asyncio.sleep(0.05)
 
 
 async def test_an_alias_is_in_no_answer_no_log_and_no_ledger(fresh_database: str, registry: RegistryProcess) -> None:
@@ -535,17 +540,17 @@ async def test_the_zero_trust_ingress_hashes_in_openbao_only_where_it_may(
     fresh_database: str, tmp_path: Path, registry: RegistryProcess, bao: Bao
 ) -> None:
     async with trust_stage(fresh_database, tmp_path) as stage:
-        await activate(fresh_database, document(2, ZM_BANK_A=proxy(sync_budget_ms=700)))
+        await activate(fresh_database, document(2, ZM_BANK_A=proxy(sync_budget_ms=3_000)))
         try:
             async with bao.session("ingress") as session:
-                aliases = source(registry.base_url, hasher=TransitHasher(session))
+                aliases = source(registry.base_url, hasher=TransitHasher(session), registry_timeout_ms=9_500)
                 asked = registry.stats()["questions"]
                 async with stage.serving(aliases=aliases):
                     await stage.refuses(UNAVAILABLE[1], UNAVAILABLE[0], body=named("zt", mobile(600)))
                 assert registry.stats()["questions"] == asked, "without a hash nobody is asked"
             await asyncio.to_thread(bao.bootstrap, ingress_aliases=True)
             async with bao.session("ingress") as session:
-                aliases = source(registry.base_url, hasher=TransitHasher(session))
+                aliases = source(registry.base_url, hasher=TransitHasher(session), registry_timeout_ms=9_500)
                 async with stage.serving(aliases=aliases):
                     accepted = await stage.accepts(body=named("zt", mobile(600)), key="K-zt")
                     assert accepted.json["state"] == "PENDING"

@@ -14,7 +14,7 @@ from tests.ingress_items import Recording, item, settle
 async def test_idle_means_immediate() -> None:
     flush = Recording()
     batcher = Batcher(flush, max_flush_s=60.0)
-    decision = await asyncio.wait_for(batcher.submit(item(1)), 1.0)
+    decision = await asyncio.wait_for(batcher.submit(item(1)), 20)
     assert decision.attestation_id == item(1).correlation_id
     assert flush.sizes == [1]
 
@@ -49,10 +49,10 @@ async def test_flush_by_time_while_another_flush_runs() -> None:
     await settle()
     started = asyncio.get_running_loop().time()
     waiters += [batcher.enqueue(item(n)) for n in (1, 2)]
-    await flush.reached(2)
+    await asyncio.wait_for(flush.reached(2), 20)
     waited = asyncio.get_running_loop().time() - started
     assert flush.sizes == [1, 2]
-    assert 0.025 <= waited < 0.5
+    assert 0.025 <= waited < 20
     flush.open.set()
     await asyncio.gather(*waiters)
 
@@ -76,12 +76,12 @@ async def test_same_key_or_id_shares_a_batch_but_never_two_flushes_at_once(same:
     batcher = Batcher(flush, max_flush_s=0.0, parallel=2)
     twins = [item(1, **{same: "SAME"}), item(2, **{same: "SAME"})]
     waiters = [batcher.enqueue(one) for one in (*twins, item(3))]
-    await asyncio.sleep(0.02)
+    await settle()
     assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1, 2, 3]], (
         "twins are the database's matter"
     )
     waiters += [batcher.enqueue(one) for one in (item(4, **{same: "SAME"}), item(5))]
-    await asyncio.sleep(0.02)
+    await settle()
     assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1, 2, 3], [5]], (
         "the key is in flight"
     )
@@ -108,13 +108,13 @@ async def test_refusals_are_never_separated() -> None:
 
 async def test_a_parked_item_does_not_keep_others_from_flushing_by_time() -> None:
     flush = Recording(held=True)
-    batcher = Batcher(flush, max_flush_s=0.02)
+    batcher = Batcher(flush, max_flush_s=0.02, max_wait_s=60.0)
     waiters = [batcher.enqueue(item(1, key="SAME"))]
     await settle()
     waiters.append(batcher.enqueue(item(2, key="SAME")))
     await asyncio.sleep(0.03)
     waiters.append(batcher.enqueue(item(3)))
-    await asyncio.sleep(0.05)
+    await asyncio.wait_for(flush.reached(2), 20)
     assert [[i.correlation_id.int for i in batch] for batch in flush.batches] == [[1], [3]]
     flush.open.set()
     await asyncio.gather(*waiters)
@@ -147,13 +147,14 @@ async def test_a_waiter_cancelled_before_its_flush_is_dropped() -> None:
 
 async def test_an_item_no_flush_takes_in_time_fails_unrecorded() -> None:
     flush = Recording(held=True)
-    batcher = Batcher(flush, parallel=1, max_wait_s=0.03)
+    batcher = Batcher(flush, parallel=1, max_wait_s=1.0)
     running = batcher.enqueue(item(1, key="SAME"))
     await settle()
+    assert flush.sizes == [1]
     parked, queued = batcher.enqueue(item(2, key="SAME")), batcher.enqueue(item(3))
     for late in (parked, queued):
         with pytest.raises(DatabaseUnavailable):
-            await asyncio.wait_for(late, 1.0)
+            await asyncio.wait_for(late, 20)
     flush.open.set()
     await running
     assert flush.sizes == [1]
@@ -182,6 +183,6 @@ async def test_close_drains_the_queue_and_takes_nothing_more() -> None:
     with pytest.raises(Overloaded):
         batcher.enqueue(item(9))
     flush.open.set()
-    await asyncio.wait_for(closing, 1.0)
+    await asyncio.wait_for(closing, 20)
     assert all(waiter.done() and waiter.exception() is None for waiter in waiters)
     assert sum(flush.sizes) == 5

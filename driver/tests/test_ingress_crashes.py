@@ -7,6 +7,8 @@ import json
 import os
 import signal
 import sys
+import time
+from typing import Any
 
 import aiohttp
 import psycopg
@@ -33,7 +35,7 @@ async def test_503_while_the_database_is_down_and_recovery_after(own_cluster: Cl
     server = own_cluster.server
     url = server.url(own_cluster.clone())
     await prepare(url)
-    async with serving(url, pool_acquire_ms=200, breaker_probe_after_ms=300) as bench:
+    async with serving(url, pool_acquire_ms=200, breaker_probe_after_ms=5_000) as bench:
         assert (await bench.client.post(instruction("up"), key="K-up")).status == 202
         await asyncio.to_thread(server.stop)
         try:
@@ -50,12 +52,10 @@ async def test_503_while_the_database_is_down_and_recovery_after(own_cluster: Cl
             assert refused.status == 503, "a refusal that cannot be attested is not given"
         finally:
             await asyncio.to_thread(server.start)
-        for _ in range(100):
-            answer = await bench.client.post(instruction("down-0"), key="K-down-0")
-            if answer.status == 202:
-                break
+        deadline = time.monotonic() + 60
+        while (await bench.client.post(instruction("down-0"), key="K-down-0")).status != 202:
+            assert time.monotonic() < deadline, "no recovery within a minute"
             await asyncio.sleep(0.1)
-        assert answer.status == 202, "no recovery within ten seconds"
         assert bench.service.breaker.state.name == "CLOSED"
         found = await rows(url, "select instruction_id from outbox.payment_instructions order by 1")
         assert found == [("INV-down-0",), ("INV-up",)]
@@ -89,7 +89,7 @@ async def test_a_month_without_a_partition_is_not_the_instructions_fault(fresh_d
     )
     for (leaf,) in leaves:
         await rows(fresh_database, f"drop table {leaf}")
-    async with serving(fresh_database) as bench:
+    async with serving(fresh_database, breaker_failures=100) as bench:
         answers = await asyncio.gather(*(bench.client.post(instruction(f"p-{n}"), key=f"K-p-{n}") for n in range(5)))
         assert {(answer.status, answer.reason) for answer in answers} == {(503, "DATABASE_UNAVAILABLE")}
         await prepare(fresh_database, policy=False)
@@ -104,18 +104,21 @@ async def test_a_server_that_hangs_is_an_unknown_outcome_and_the_retry_is_clean(
         "flush_timeout_ms": 400,
     }
     async with serving(dsn, breaker_failures=100, **limits) as bench:
-        found: list[tuple[int]] = []
-        while len(found) < IngressSettings().pool_size:  # the pool fills up behind the start
-            found = await rows(
-                dsn,
-                "select pid from pg_stat_activity where application_name = 'symphony-ingress'"
-                " and datname = current_database()",
-            )
+        await bench.service.engine.pools.ingest.wait(timeout=60)  # it fills up behind the start
+        found = await rows(
+            dsn,
+            "select pid from pg_stat_activity where application_name = 'symphony-ingress'"
+            " and datname = current_database()",
+        )
+        assert len(found) >= IngressSettings().pool_size
         with stopped(*(pid for (pid,) in found)):
-            answer = await asyncio.wait_for(bench.client.post(instruction("hang"), key="K-hang"), 5)
+            answer = await asyncio.wait_for(bench.client.post(instruction("hang"), key="K-hang"), 30)
         assert (answer.status, answer.reason) == (503, "OUTCOME_UNKNOWN")
-        retried = await bench.client.post(instruction("hang"), key="K-hang")
-        assert retried.status == 202
+        deadline = time.monotonic() + 60
+        while (retried := await bench.client.post(instruction("hang"), key="K-hang")).status != 202:
+            assert retried.status == 503, "its limits are short: a slow answer is no answer, but never a false one"
+            assert time.monotonic() < deadline, "no recovery within a minute"
+            await asyncio.sleep(0.1)
         assert await recorded(dsn, "INV-hang") == 1
 
 
@@ -135,7 +138,7 @@ async def spawn(dsn: str, *options: str) -> tuple[asyncio.subprocess.Process, di
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), 20)
+    line = await asyncio.wait_for(process.stdout.readline(), 60)
     return process, json.loads(line) if line else {}
 
 
@@ -146,8 +149,9 @@ async def test_kill_9_with_a_half_full_batch_and_a_clean_retry(dsn: str) -> None
         await until_waiting(dsn)
         process.kill()
         await process.communicate()
-        results = await asyncio.gather(*posting, return_exceptions=True)
-        assert all(isinstance(result, OSError | aiohttp.ClientError) for result in results)
+        results: list[Any] = await asyncio.gather(*posting, return_exceptions=True)
+        # No answer at all, or that it waited too long behind the two batches: nothing was acknowledged.
+        assert all(isinstance(result, OSError | aiohttp.ClientError) or result.status == 503 for result in results)
     async with serving(dsn) as bench:
         retried = await asyncio.gather(
             *(bench.client.post(instruction(f"nine-{n}"), key=f"K-nine-{n}") for n in range(40))
@@ -167,7 +171,7 @@ async def test_sigterm_ends_the_process_with_status_0(dsn: str) -> None:
         assert (await client.post(instruction("term"), key="K-term")).status == 202
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
-        errors = await asyncio.wait_for(process.stderr.read(), 20)
+        errors = await asyncio.wait_for(process.stderr.read(), 60)
     assert await process.wait() == 0
     assert b"Traceback" not in errors
     assert b"Chanda" not in errors

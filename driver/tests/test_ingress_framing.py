@@ -108,9 +108,9 @@ async def test_chunked_http_1_1_and_expect_continue_are_served(bench: Bench) -> 
     raw = json.dumps(instruction("expect")).encode()
     lines = [*changed((b"Idem", b"Idempotency-Key: K-expect")), b"Expect: 100-continue"]
     writer.write(b"\r\n".join(lines) + b"\r\nContent-Length: %d\r\n\r\n" % len(raw))
-    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 2) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20) == b"HTTP/1.1 100 Continue\r\n\r\n"
     writer.write(raw)
-    assert (await asyncio.wait_for(reader.readline(), 2)).startswith(b"HTTP/1.1 202 ")
+    assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 202 ")
     writer.close()
     received = await exchange(bench, [*HEAD, b"Expect: 200-ok"], b"{}", length=True)
     assert received.startswith(b"HTTP/1.1 417 ")
@@ -129,5 +129,5 @@ async def test_an_idle_connection_is_closed(dsn: str) -> None:
         for sent in ([b"POST /v1/instructions HTTP/1.1", b"Host: x"], []):
             reader, writer = await asyncio.open_connection("127.0.0.1", bench.service.port)
             writer.write(b"\r\n".join(sent))
-            assert await asyncio.wait_for(reader.read(), 2) == b""
+            assert await asyncio.wait_for(reader.read(), 20) == b""
             writer.close()

@@ -28,12 +28,12 @@ def test_peers_that_say_nothing_do_not_keep_others_out(run: Run) -> None:
     """More silent connections than places for handshakes: a good client is served long before they time out."""
 
     async def check() -> None:
-        bounds = {"max_handshakes": 8, "handshake_grace_ms": 50, "handshake_timeout_ms": 5_000}
+        bounds = {"max_handshakes": 8, "handshake_grace_ms": 50, "handshake_timeout_ms": 60_000}
         async with staged(settings=bounds) as stage:
             silent = [tcp(stage) for _ in range(40)]
             began = asyncio.get_running_loop().time()
             assert (await stage.ask()).startswith(SERVED)
-            assert asyncio.get_running_loop().time() - began < 2
+            assert asyncio.get_running_loop().time() - began < 30
             assert stage.listener.handshakes <= 8
             assert set(stage.reasons) == {"CONNECTION_LIMIT"}
             assert 33 <= stage.reasons["CONNECTION_LIMIT"] <= 40, "as many as had to go, no more"
@@ -48,7 +48,8 @@ def test_peers_that_say_nothing_do_not_keep_others_out(run: Run) -> None:
 @LOOPS
 def test_a_herd_of_good_clients_waits_for_its_turn_and_loses_nobody(run: Run) -> None:
     async def check() -> None:
-        async with staged(settings={"max_handshakes": 3}) as stage:
+        patient = {"max_handshakes": 3, "handshake_grace_ms": 60_000, "handshake_timeout_ms": 60_000}
+        async with staged(settings=patient) as stage:
             most = 0
 
             async def ask() -> bool:
@@ -67,7 +68,7 @@ def test_a_herd_of_good_clients_waits_for_its_turn_and_loses_nobody(run: Run) ->
 @LOOPS
 def test_connections_are_bounded_and_a_place_that_is_left_is_taken(run: Run) -> None:
     async def check() -> None:
-        async with staged(settings={"max_connections": 5}) as stage:
+        async with staged(settings={"max_connections": 5, "handshake_timeout_ms": 60_000}) as stage:
             idle = tcp(stage)  # a handshake under way is a connection too
             open_ones = [await stage.connect() for _ in range(4)]
             await until(lambda: stage.server.open_connections == 4)
@@ -156,7 +157,8 @@ async def test_a_connection_that_cannot_be_accepted_does_not_end_the_listener(
 @LOOPS
 def test_b8_idle_connections_do_not_stop_others_and_end(run: Run) -> None:
     async def check() -> None:
-        async with staged(ingress={"keepalive_timeout_ms": 500}) as stage:
+        idle = {"keepalive_timeout_ms": 2_000}
+        async with staged(settings={"handshake_timeout_ms": 60_000}, ingress=idle) as stage:
             peers = await asyncio.gather(*(stage.connect() for _ in range(100)))
             assert (await stage.ask()).startswith(SERVED)
             assert await asyncio.gather(*(silence(peer) for peer in peers)) == [b""] * 100
@@ -169,13 +171,13 @@ def test_b8_idle_connections_do_not_stop_others_and_end(run: Run) -> None:
 async def silence(peer: Peer, raw: bytes = b"", *, drip: bytes = b"") -> bytes:
     """All that a connection answers until the server ends it, when its client sends this and then drips."""
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(30):
             peer.writer.write(raw)
             for octet in drip:
                 if peer.writer.is_closing():
                     break
                 peer.writer.write(bytes([octet]))
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
             return await peer.reader.read()
     except ConnectionError:
         return b""
@@ -201,7 +203,7 @@ def test_b8_a_head_that_does_not_end_is_cut_off_without_an_answer(run: Run, name
         async with staged(head_timeout_s=0.2) as stage:
             began = asyncio.get_running_loop().time()
             received = await silence(await stage.connect(), raw, drip=drip)
-            assert asyncio.get_running_loop().time() - began < 1.5
+            assert asyncio.get_running_loop().time() - began < 10
             assert received.count(b"HTTP/1.1 ") == name.count("second")
             assert len(stage.served) == name.count("second")
 
@@ -211,7 +213,7 @@ def test_b8_a_head_that_does_not_end_is_cut_off_without_an_answer(run: Run, name
 @LOOPS
 def test_a_request_that_takes_longer_than_a_head_may_is_answered(run: Run) -> None:
     async def check() -> None:
-        async with staged(head_timeout_s=0.2) as stage:
+        async with staged(head_timeout_s=2.0) as stage:
             peer = await stage.connect()
             stage.gate.clear()
             sent = request()
@@ -219,10 +221,10 @@ def test_a_request_that_takes_longer_than_a_head_may_is_answered(run: Run) -> No
             await asyncio.sleep(0.02)  # two pieces: the clock of the head has begun
             peer.writer.write(sent[20:])
             await until(lambda: stage.bodies)
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(2.3)
             stage.gate.set()
-            assert SERVED in await asyncio.wait_for(peer.reader.readuntil(b"served"), 1)
-            await asyncio.sleep(0.3)  # idle between requests is not a head that takes too long
+            assert SERVED in await asyncio.wait_for(peer.reader.readuntil(b"served"), 20)
+            await asyncio.sleep(2.3)  # idle between requests is not a head that takes too long
             assert (await peer.exchange(request())).startswith(SERVED)
 
     run(check())
@@ -236,13 +238,13 @@ def test_closing_answers_what_is_under_way_and_counts_nobody(run: Run) -> None:
             stage.gate.clear()
             busy.writer.write(request())
             await until(lambda: stage.bodies and stage.listener.handshakes == 1)
-            closing = asyncio.create_task(stage.listener.close(timeout_s=2))
+            closing = asyncio.create_task(stage.listener.close(timeout_s=30))
             await asyncio.sleep(0.02)
             with pytest.raises(OSError):  # noqa: PT011  # refused, whatever the errno
                 await stage.connect()
             stage.gate.set()
-            assert SERVED in await asyncio.wait_for(busy.reader.read(), 1)
-            assert await asyncio.wait_for(idle.reader.read(), 1) == b""
+            assert SERVED in await asyncio.wait_for(busy.reader.read(), 20)
+            assert await asyncio.wait_for(idle.reader.read(), 20) == b""
             await closing
             await until(lambda: stage.server.open_connections == 0)
             assert stage.refusals == []

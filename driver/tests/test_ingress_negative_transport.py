@@ -42,7 +42,7 @@ ODD = {
     "T4 no EKU": holding(ISSUING.leaf(None), "client-no-eku"),
     "T5 no SAN": holding(ISSUING.leaf(names=()), "client-no-san"),
     "T6 revoked": holding(ISSUING.leaf(), "client-revoked"),
-    "T3 kept alive": holding(ISSUING.leaf(), "client-kept"),
+    "T3 kept alive": holding(ISSUING.leaf(ends_s=86_400), "client-kept"),
 }
 OTHER = holding(ISSUING.leaf(), "client-other", B)
 
@@ -117,7 +117,7 @@ async def test_t3_a_certificate_that_expires_ends_the_service_of_its_open_connec
         sender = judge.stage.sender(ODD["T3 kept alive"])
         wire = await sender.connect()
         assert (await sender.send(over=wire)).status == 202
-        moved[0] = 7_200
+        moved[0] = 90_000
         await judge.stage.refuses("CERT_EXPIRED", 401, sender=sender, over=wire)
         wire.close()
 

@@ -15,6 +15,8 @@ import io
 import json
 import logging
 import os
+import signal
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -227,11 +229,11 @@ async def outage(run: Run, cluster: Cluster) -> None:
         assert set(statuses) == {503}
     finally:
         await asyncio.to_thread(cluster.server.start)
-    for number in range(100):
-        if await run.send(body=payment(f"back-{number}")) == 202:
-            return
+    deadline, number = time.monotonic() + 60, 0
+    while await run.send(body=payment(f"back-{number}")) != 202:
+        assert time.monotonic() < deadline, "no recovery within a minute"
         await asyncio.sleep(0.2)
-    raise AssertionError("no recovery within twenty seconds")
+        number += 1
 
 
 async def prepared(dsn: str) -> None:
@@ -239,7 +241,7 @@ async def prepared(dsn: str) -> None:
     document: dict[str, Any] = copy.deepcopy(policy_document(2))
     document["rails"][0] |= {
         "lease_ms": 2_000, "settle_ms": 700, "retry_base_ms": 20, "retry_cap_ms": 200,
-        "enquiry_after_ms": [30, 60, 150, 300, 500],
+        "enquiry_after_ms": [30, 60, 150, 300, 600, 1_000, 2_000, 3_000, 5_000, 8_000],
     }  # fmt: skip
     responses = json.loads((Path(api.__file__).parent.parent / "rails" / "sandbox.responses.json").read_bytes())
     async with await api.connect(dsn, application_name="test-prepare") as connection:
@@ -271,9 +273,11 @@ async def dispatched(dsn: str, folder: Path) -> AsyncIterator[dict[str, bytes]]:
         )
         with WorkerProcess(dsn, rail.base_url, *QUICK) as worker:
             yield written
-            await asyncio.to_thread(drained, books, seconds=60)
+            await asyncio.to_thread(drained, books, seconds=120)
             ended = books.states()
             assert ended["DISPATCHED"] >= 20 and ended["FAILED"] >= 1, ended
+            worker.signal(signal.SIGTERM)
+            assert await asyncio.to_thread(worker.wait) == 0
             written["worker"] = worker.log().encode()
     written["rail"] = rail.stderr().encode()
 
@@ -294,7 +298,7 @@ async def test_no_log_line_and_no_row_holds_a_secret_or_a_person(
         keyed = stage.client("client-h", A)
         await stage.register(keyed, secret=SECRET)
         run = Run(stage)
-        quick = {"pool_acquire_ms": 200, "breaker_probe_after_ms": 300}
+        quick = {"pool_acquire_ms": 2_500, "breaker_probe_after_ms": 300}
         async with stage.serving(quick, journal=tmp_path / "refusals"):
             async with dispatched(dsn, tmp_path) as written:
                 await accepted(run, keyed)

@@ -19,6 +19,7 @@ from symphony.migration_run import Options
 from symphony.operator_error import OperatorError
 from symphony.postgres_directory import free_port
 from symphony.postgres_throwaway import Cluster
+from tests.haproxy_process import until
 
 TABLE = "create schema app; create table app.t (id int);\n"
 INDEX = "-- runner: nontransactional\ncreate unique index concurrently t_id on app.t (id);\n"
@@ -29,6 +30,7 @@ QUICK = Options(
     retry_pause_ms=50,
     runner_wait_ms=20_000,
 )
+PATIENT = Options(retry_pause_ms=50)
 
 
 class Release:
@@ -46,17 +48,17 @@ class Release:
         file.write_bytes(content.encode() if isinstance(content, str) else content)
         return file
 
-    async def apply(self, options: Options = QUICK) -> list[str]:
+    async def apply(self, options: Options = PATIENT) -> list[str]:
         return await apply(self.url, sql_dir=self.folder, options=options, say=self.said.append)
 
     async def pending(self) -> list[str]:
         return (await check(self.url, sql_dir=self.folder)).paths
 
-    async def refused(self, code: str) -> OperatorError:
+    async def refused(self, code: str, options: Options = PATIENT) -> OperatorError:
         """Apply, expect this refusal, and expect the ledger to be what it was."""
         before = self.ledger()
         with pytest.raises(OperatorError) as raised:
-            await self.apply()
+            await self.apply(options)
         assert raised.value.code == code, raised.value
         assert self.ledger() == before
         return raised.value
@@ -261,22 +263,25 @@ async def test_a_lock_that_is_not_to_be_had_is_tried_again_and_then_named(releas
     release.write("migrations/0002_second.sql", "create table app.new ();\nalter table app.t add column n int;\n")
     async with await AsyncConnection.connect(release.url) as holder:
         await holder.execute("select * from app.t")
-        error = await release.refused("LOCK_NOT_HAD")
+        error = await release.refused("LOCK_NOT_HAD", QUICK)
         assert error.thing == "migrations/0002_second.sql"
         assert "55P03" in error.reason
         assert "2 times" in error.reason
         assert release.ask("select to_regclass('app.new')") == [(None,)]
-        running = asyncio.create_task(release.apply(Options(lock_timeout_ms=200, retry_pause_ms=50)))
-        await asyncio.sleep(0.4)
+        release.said.clear()
+        running = asyncio.create_task(release.apply(Options(lock_timeout_ms=200, lock_attempts=10, retry_pause_ms=50)))
+        await until(lambda: release.said, seconds=60)  # the first try has failed
         await holder.rollback()
         assert await running == ["migrations/0002_second.sql"]
     assert any("all rolled back, trying again" in line for line in release.said)
 
 
 async def test_a_statement_that_takes_too_long_is_ended(release: Release) -> None:
-    release.write("migrations/0001_first.sql", "select pg_sleep(5);\n")
+    release.write("migrations/0001_first.sql", TABLE)
+    await release.apply()  # the ledger is made under the same limit
+    release.write("migrations/0002_second.sql", "select pg_sleep(100);\n")
     with pytest.raises(OperatorError, match=r"SQL_FAILED.*57014"):
-        await release.apply(Options(statement_timeout_ms=100))
+        await release.apply(Options(statement_timeout_ms=2_000))
 
 
 async def test_a_nontransactional_file_runs_alone_between_two_transactions(release: Release) -> None:
@@ -310,7 +315,7 @@ async def test_an_index_left_invalid_is_named_not_recorded_and_built_anew_by_the
     release.write("migrations/0002_index.sql", INDEX)
     async with await AsyncConnection.connect(release.url) as old:
         await old.execute("insert into app.t values (1)")  # a transaction older than the index
-        error = await release.refused("INDEX_INVALID")
+        error = await release.refused("INDEX_INVALID", QUICK)
     assert error.thing == "migrations/0002_index.sql"
     assert "55P03" in error.reason
     assert "app.t_id" in error.reason
@@ -348,12 +353,20 @@ async def test_two_runners_at_once_do_the_work_once(release: Release) -> None:
 
 
 async def test_a_runner_does_not_wait_for_ever_for_another(release: Release) -> None:
-    release.write("migrations/0001_first.sql", "select pg_sleep(1.5);\n")
-    first = asyncio.create_task(release.apply())
-    await asyncio.sleep(0.4)
-    with pytest.raises(OperatorError, match=r"RUNNER_BUSY.*held it for 300 ms"):
-        await release.apply(Options(runner_wait_ms=300))
-    assert await first == ["migrations/0001_first.sql"]
+    release.write("migrations/0001_first.sql", "select pg_advisory_xact_lock(4711);\n")
+    waiting = (
+        "select 1 from pg_locks where not granted and locktype = 'advisory' and objid = 4711"
+        " and database = (select oid from pg_database where datname = current_database())"
+    )
+    with psycopg.connect(release.url, autocommit=True) as holder:
+        holder.execute("select pg_advisory_lock(4711)")
+        first = asyncio.create_task(release.apply(Options(lock_timeout_ms=100_000)))
+        # It is in its file, under the runners' lock.
+        await until(lambda: holder.execute(waiting).fetchall(), seconds=60)
+        with pytest.raises(OperatorError, match=r"RUNNER_BUSY.*held it for 300 ms"):
+            await release.apply(Options(runner_wait_ms=300))
+        holder.execute("select pg_advisory_unlock(4711)")
+        assert await first == ["migrations/0001_first.sql"]
 
 
 async def test_what_has_no_file_any_more_is_reported_and_kept(release: Release) -> None:

@@ -17,6 +17,7 @@ from symphony.api.outbox import Claim
 from symphony.api.rails import Outcome
 from tests.payments import accept, establish
 from tests.sql_cell import answer, claim, complete, policy, sessions
+from tests.test_replay_races import until_waiting
 
 TERMINAL = "('DISPATCHED', 'FAILED', 'VOIDED', 'PENDING_MANUAL')"
 CODES = {"DISPATCHED": "ACCEPTED", "FAILED": "REJECTED_AC04", "VOIDED": "REFUSED_BEFORE_CALL"}
@@ -129,7 +130,7 @@ async def test_neg_dbl_03_zombie_repair_against_a_success_leaves_one_of_the_two(
         for number in range(rounds):
             await accept(judge, ITEMS, wake=False)
             claims = [held for held in await claim(worker) if held.action == "DISPATCH"]
-            await expire(judge, in_ms=random.randint(0, 6))
+            await expire(judge, in_ms=random.randint(0, 6 * (1 + number % 5)))
 
             async def repair(connection: Connection) -> None:
                 for _ in range(8):
@@ -167,13 +168,13 @@ async def test_a_completion_waiting_behind_a_repair_writes_nothing(cell: str) ->
     async with sessions(cell, 3) as (worker, repairer, judge):
         await accept(judge, 4, wake=False)
         claims = await claim(worker)
-        await expire(judge, in_ms=150)
         async with repairer.transaction():
             await repairer.execute("select 1 from outbox.payment_outbox_in_flight for update")
-            completion = asyncio.create_task(answer_all(worker, claims, "DISPATCHED"))  # waits for the rows
-            await asyncio.sleep(0.4)
-            assert not completion.done()
+            completion = asyncio.create_task(answer_all(worker, claims, "DISPATCHED"))
+            await until_waiting(judge, completion)  # for the rows, under leases that hold
+            await expire(repairer, in_ms=0)
             await repairer.execute("select outbox.repair_expired_leases(100)")
+            assert not completion.done()
         assert {outcome.outcome for outcome in await completion} == {"LEASE_LOST"}
         assert all(states == [] for states in (await terminals(judge)).values())
         await check_books(judge)
@@ -188,7 +189,7 @@ async def test_repair_passes_by_leases_that_are_being_completed_or_extended(cell
                 "select * from outbox.extend_leases(p_worker => 'w', p_lease => '1 minute', p_leases => array(select"
                 " row(f.participant_id, f.outbox_id, f.lease_token)::outbox.lease from outbox.payment_outbox_in_flight as f))"
             )
-            await repairer.execute("set statement_timeout = '1s'")
+            await repairer.execute("set lock_timeout = '1s'")
             assert await api.outbox.repair_expired_leases(repairer, limit=100) == 0
         assert {o.outcome for o in await answer_all(worker, claims, "DISPATCHED")} == {"DISPATCHED"}
         assert await api.outbox.repair_expired_leases(repairer, limit=100) == 0

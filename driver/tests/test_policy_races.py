@@ -13,6 +13,7 @@ from symphony.api.connection import Connection
 from symphony.api.ingress import Decision
 from tests.payments import activate, establish, item
 from tests.sql_cell import claim, complete, policy, sessions
+from tests.test_replay_races import until_waiting
 
 
 @pytest.fixture
@@ -30,8 +31,7 @@ async def accept_across(url: str, judge: Connection, document: dict[str, Any], *
             accepting = asyncio.create_task(
                 api.ingress.accept(waiting, items=[item("I-across", amount_minor=amount_minor)])
             )
-            await asyncio.sleep(0.3)
-            assert not accepting.done()
+            await until_waiting(judge, accepting)
             await activate(judge, document)
         (decision,) = await accepting
     return decision

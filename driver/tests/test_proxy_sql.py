@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -103,11 +102,21 @@ async def test_an_answer_given_inside_the_request_is_recorded_with_it(judge: Con
     assert (replay.decision, replay.state) == ("REPLAY", "PENDING")
 
 
-RULE = {"mode": "DEFER", "ttl_ms": 1_000, "pending_max_ms": 1_000, "sync_budget_ms": 100, "misses_per_hour_max": 100}
+RULE = {"mode": "DEFER", "ttl_ms": 60_000, "pending_max_ms": 60_000, "sync_budget_ms": 100, "misses_per_hour_max": 100}
+
+
+async def expire(connection: Connection) -> None:
+    """End every resolution not yet dispatched; it would have held for as long as the policy says."""
+    granted = (
+        "select distinct r.expires_at - r.observed_at, p.resolved_until = r.expires_at"
+        " from outbox.payment_outbox_pending as p join proxy.proxy_resolutions as r using (resolution_id)"
+    )
+    assert await rows(connection, granted) == [(timedelta(minutes=1), True)]
+    await connection.execute("update outbox.payment_outbox_pending set resolved_until = clock_timestamp()")
 
 
 async def test_a_resolution_that_expires_is_asked_for_again(judge: Connection) -> None:
-    await activate(judge, policy(version=2, participants={A: {"proxy": {**RULE, "pending_max_ms": 60_000}}}))
+    await activate(judge, policy(version=2, participants={A: {"proxy": RULE}}))
     await accept_aliases(judge, *(alias_item(f"I-{n}") for n in range(3)))
     leases = sorted(await claim_aliases(judge), key=lambda lease: lease.outbox_id)
     await resolve(judge, leases)
@@ -115,7 +124,7 @@ async def test_a_resolution_that_expires_is_asked_for_again(judge: Connection) -
     await complete(
         judge, [sent], "CONNECT_FAILED"
     )  # to be sent again, but not to whom the alias may no longer stand for
-    await asyncio.sleep(1.05)
+    await expire(judge)
     assert await claim(judge) == [], "expired between resolution and claim"
     assert await api.proxy.tend_resolutions(judge, worker="t", limit=10) == (3, 0)
     assert {await state(judge, f"I-{n}") for n in range(3)} == {"AWAITING_PROXY_RESOLUTION"}
@@ -150,7 +159,12 @@ async def test_who_waits_too_long_is_voided_in_good_order(judge: Connection) -> 
     answers = [nobody(one, "TEMP_UNAVAILABLE", "PROXY_REGISTRY_TIMEOUT") for one in leases]
     assert {one.outcome for one in await api.proxy.record_resolutions(judge, worker="r", answers=answers)} == {"RETRY"}
     assert await api.proxy.tend_resolutions(judge, worker="t", limit=10) == (0, 0)
-    await asyncio.sleep(1.05)
+    waits = "select deadline_at - accepted_at from proxy.resolution_queue where participant_id = %s"
+    ((patience,),) = await rows(judge, waits, A)
+    assert timedelta(minutes=1) <= patience < timedelta(minutes=30), "the policy's, not the default of an hour"
+    await judge.execute(
+        "update proxy.resolution_queue set deadline_at = clock_timestamp() where participant_id = %s", (A,)
+    )
     assert await api.proxy.tend_resolutions(judge, worker="t", limit=10, role="symphony_maintainer") == (0, 1)
     assert (await state(judge, "I-1"), await state(judge, "I-2", B)) == ("VOIDED", "AWAITING_PROXY_RESOLUTION")
     assert await rows(judge, "select value_minor, item_count from policy.limit_usage where participant_id = %s", A) == [
@@ -294,12 +308,12 @@ async def test_what_one_provider_said_is_not_kept_for_who_names_none(judge: Conn
 
 async def test_a_resolver_gets_no_alias_of_parties_that_are_erased(judge: Connection) -> None:
     """A late ACCEPTED ends an instruction that still stands in the resolvers' queue; then its parties are erased."""
-    await activate(judge, policy(version=2, participants={A: {"proxy": {**RULE, "pending_max_ms": 60_000}}}))
+    await activate(judge, policy(version=2, participants={A: {"proxy": RULE}}))
     await accept_aliases(judge, alias_item("I-1"))
     await resolve(judge, await claim_aliases(judge))
     (sent,) = await claim(judge)
     await complete(judge, [sent], "CONNECT_FAILED")
-    await asyncio.sleep(1.05)
+    await expire(judge)
     await api.proxy.tend_resolutions(judge, worker="t", limit=10)
     (lease,) = await claim_aliases(judge)
     await api.rails.record_answers(judge, worker="w", answers=[answer(sent)])  # too late, but ACCEPTED
@@ -409,6 +423,7 @@ async def test_a_backlog_does_not_slow_the_recording_of_a_batch(judge: Connectio
         await accept_aliases(judge, *(alias_item(f"I-{first + n}") for n in range(500)))
     leases = await claim_aliases(judge, limit=200)
     answers = [says(lease) if what == "resolved" else nobody(lease) for lease in leases]
+    await judge.execute("select pg_stat_force_next_flush()")
     before = await rows(judge, "select pg_stat_get_tuples_fetched('outbox.payment_outbox_pending'::regclass)")
     await api.proxy.record_resolutions(judge, worker="r", answers=answers)
     await judge.execute("select pg_stat_force_next_flush()")

@@ -77,7 +77,7 @@ async def test_a_resolved_alias_is_a_creditor_with_its_evidence(sandbox: Registr
     assert one.source_version == version
     assert one.raw == among.raw
     assert json.loads(one.raw or b"")["registry_version"] == version
-    assert 0 < one.latency_us < 2_000_000
+    assert 0 < one.latency_us < 20_000_000
     assert registry.name == "sandbox"
 
 
@@ -100,7 +100,7 @@ async def test_each_truth_of_the_registry_is_told(sandbox: RegistryProcess, regi
 # kind and parameters -> what the resolver is told
 FAULTS: list[tuple[dict[str, Any], Told]] = [
     ({"kind": "slow", "ms": 40}, ("RESOLVED", None, True)),
-    ({"kind": "slow", "ms": 4_000}, ("TEMP_UNAVAILABLE", "PROXY_REGISTRY_TIMEOUT", False)),
+    ({"kind": "slow", "ms": 40_000}, ("TEMP_UNAVAILABLE", "PROXY_REGISTRY_TIMEOUT", False)),
     ({"kind": "down"}, ("TEMP_UNAVAILABLE", "PROXY_REGISTRY_UNAVAILABLE", False)),
     ({"kind": "down", "answer": "reset"}, ("TEMP_UNAVAILABLE", "PROXY_REGISTRY_UNAVAILABLE", False)),
     ({"kind": "unavailable"}, ("TEMP_UNAVAILABLE", "PROXY_REGISTRY_UNAVAILABLE", True)),
@@ -118,7 +118,9 @@ async def test_each_fault_is_told_and_harms_no_mate(
     sandbox: RegistryProcess, registry: Registry, rule: dict[str, Any], expected: Told
 ) -> None:
     sandbox.set_faults({**rule, "value": ALIAS})
-    answers = await asked_both_ways(registry, question(ALIAS))
+    async with client(sandbox.base_url, timeout_ms=2_000) as hasty:
+        asked = hasty if expected[1] == "PROXY_REGISTRY_TIMEOUT" else registry
+        answers = await asked_both_ways(asked, question(ALIAS))
     for answer in answers:
         assert told(answer) == expected
         if answer.status == "TEMP_UNAVAILABLE":
@@ -159,11 +161,11 @@ async def test_many_go_in_hundreds_and_come_back_in_order(sandbox: RegistryProce
 
 
 async def test_waiting_for_a_turn_is_not_the_registrys_time(sandbox: RegistryProcess) -> None:
-    sandbox.set_faults({"kind": "slow", "ms": 400})
-    async with client(sandbox.base_url, timeout_ms=1_500, max_connections=1) as registry:
-        answers = await asyncio.gather(*[registry.resolve(question(mobile(number))) for number in range(10, 16)])
-    assert [answer.status for answer in answers] == ["RESOLVED"] * 6
-    assert max(answer.latency_us for answer in answers) < 1_500_000
+    sandbox.set_faults({"kind": "slow", "ms": 500})
+    async with client(sandbox.base_url, timeout_ms=3_500, max_connections=1) as registry:
+        answers = await asyncio.gather(*[registry.resolve(question(mobile(number))) for number in range(10, 18)])
+    assert [answer.status for answer in answers] == ["RESOLVED"] * 8
+    assert max(answer.latency_us for answer in answers) < 3_500_000, "eight times 500 ms is more"
 
 
 GOOD: dict[str, Any] = {

@@ -162,7 +162,7 @@ async def lookup(**changes: Any) -> AsyncIterator[tuple[Switch, MojaloopRegistry
     await site.start()
     switch.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/als"
     fspiop = FspiopOptions(fsp_id="payerfsp", participants=PARTICIPANTS)
-    options = RegistryOptions(**{"base_url": switch.base_url, "timeout_ms": 3_000, "fspiop": fspiop, **changes})
+    options = RegistryOptions(**{"base_url": switch.base_url, "timeout_ms": 30_000, "fspiop": fspiop, **changes})
     registry = open_registry("mojaloop", options)
     assert isinstance(registry, MojaloopRegistry)
     switch.callback_url = f"http://127.0.0.1:{registry.callback_port}"
@@ -307,7 +307,7 @@ async def test_each_callback_has_its_answer(call: Calling, expected: Told) -> No
     assert told(answer) == expected
     if expected == UNUSABLE:
         assert (answer.beneficiary, answer.beneficiary_participant_id) == (None, None)
-    assert 0 < answer.latency_us < 400_000
+    assert 0 < answer.latency_us < 15_000_000
     assert len(switch.asked) == 1
 
 
@@ -345,23 +345,23 @@ async def test_a_get_that_is_not_accepted_is_answered_at_once(status: int, body:
         switch.on(PATH, status=status, body=body)
         answer = await registry.resolve(question(MSISDN))
     assert told(answer) == expected
-    assert answer.latency_us < 1_500_000, "not the 3 s that a callback would have been waited for"
+    assert answer.latency_us < 15_000_000, "not the 30 s that a callback would have been waited for"
 
 
 async def test_without_a_callback_the_time_is_out_and_the_next_question_is_clean() -> None:
-    async with lookup(timeout_ms=150) as (switch, registry):
+    async with lookup(timeout_ms=3_000) as (switch, registry):
         switch.on(PATH)
         silent = await registry.resolve(question(MSISDN))
         switch.on(PATH, Calling(party_body()))
         answer = await registry.resolve(question(MSISDN))
     assert told(silent) == ("TEMP_UNAVAILABLE", "PROXY_REGISTRY_TIMEOUT", False)
     assert silent.raw is None
-    assert silent.latency_us >= 150_000
+    assert silent.latency_us >= 3_000_000
     assert told(answer) == ("RESOLVED", None, True)
 
 
 async def test_one_silent_provider_is_not_the_registrys_end() -> None:
-    async with lookup(timeout_ms=150) as (switch, registry):
+    async with lookup(timeout_ms=3_000) as (switch, registry):
         switch.on(PATH)
         silent, other = await registry.resolve_many([question(MSISDN), question("+260966000000")])
     assert told(silent) == ("TEMP_UNAVAILABLE", "PROXY_REGISTRY_TIMEOUT", True)
@@ -369,7 +369,7 @@ async def test_one_silent_provider_is_not_the_registrys_end() -> None:
 
 
 async def test_a_callback_about_another_party_answers_nobody() -> None:
-    async with lookup(timeout_ms=150) as (switch, registry):
+    async with lookup(timeout_ms=3_000) as (switch, registry):
         switch.on(PATH, Calling(party_body(), path="/parties/MSISDN/260966123456"))
         answer = await registry.resolve(question(MSISDN))
     assert told(answer) == ("TEMP_UNAVAILABLE", "PROXY_REGISTRY_TIMEOUT", True)
@@ -397,10 +397,10 @@ async def test_a_callback_for_another_fsp_or_path_is_refused_and_answers_nobody(
 
 async def test_the_first_callback_counts_and_a_second_one_is_no_error() -> None:
     async with lookup() as (switch, registry):
-        late = Calling(party_body(fsp_id="mmo.c"), delay_s=0.05)
-        switch.on(PATH, Calling(party_body()), late)
+        switch.on(PATH, Calling(party_body()))
         answer = await registry.resolve(question(MSISDN))
         await switch.quiet()
+        await switch.call_back(PATH, Calling(party_body(fsp_id="mmo.c")))
     assert answer.beneficiary_participant_id == "ZM-BANK-B"
     assert [sent.status for sent in switch.called_back] == [200, 200]
 
@@ -432,13 +432,13 @@ async def test_a_cancelled_question_leaves_no_trace() -> None:
 
 
 async def test_exchanges_are_bounded_and_waiting_is_not_the_registrys_time() -> None:
-    asked = [question(f"+26096600000{number}") for number in range(8)]
-    async with lookup(max_connections=2, timeout_ms=1_000) as (switch, registry):
+    asked = [question(f"+2609660000{number:02d}") for number in range(16)]
+    async with lookup(max_connections=2, timeout_ms=3_000) as (switch, registry):
         for one in asked:
             identifier = one.alias.value.removeprefix("+")
             switch.on(f"/parties/MSISDN/{identifier}", Calling(party_body(identifier), delay_s=0.4))
         answers = await registry.resolve_many(asked)
-    assert [told(answer) for answer in answers] == [("RESOLVED", None, True)] * 8
+    assert [told(answer) for answer in answers] == [("RESOLVED", None, True)] * 16
     assert [json.loads(one.beneficiary or "")["account"] for one in answers] == [
         one.alias.value.removeprefix("+") for one in asked
     ]

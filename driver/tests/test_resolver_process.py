@@ -103,9 +103,9 @@ async def test_killed_while_the_registry_thinks_another_resolves_and_each_is_pai
     fresh_database: str, registry: RegistryProcess, keys: Path, tmp_path: Path
 ) -> None:
     books = Books(fresh_database)
-    registry.set_faults({"kind": "slow", "ms": 900})
+    registry.set_faults({"kind": "slow", "ms": 3_000})
     await accept(fresh_database, 30)
-    timing = ("--lease-ms", "4000", "--call-timeout-ms", "2000")
+    timing = ("--lease-ms", "8000", "--call-timeout-ms", "4000")
     with (
         SandboxProcess(tmp_path / "rail.db") as rail,
         WorkerProcess(fresh_database, rail.base_url, "--poll-ms", "50") as worker,
@@ -119,8 +119,8 @@ async def test_killed_while_the_registry_thinks_another_resolves_and_each_is_pai
         assert books.number(RESOLVED) == 0
         registry.set_faults()
         with started(fresh_database, registry, keys, *timing) as second:
-            wait_for(lambda: paid(rail)["executed"] == 30, "30 payments")
-            wait_for(lambda: books.number(WAITING) == 0, "an empty queue")
+            wait_for(lambda: paid(rail)["executed"] == 30, "30 payments", seconds=60)
+            wait_for(lambda: books.number(WAITING) == 0, "an empty queue", seconds=60)
             second.signal(signal.SIGTERM)
             assert second.wait() == 0
         assert worker.process.poll() is None
@@ -139,9 +139,10 @@ async def test_sigterm_records_what_is_under_way_and_claims_no_more(
     fresh_database: str, registry: RegistryProcess, keys: Path
 ) -> None:
     books = Books(fresh_database)
-    registry.set_faults({"kind": "slow", "ms": 500})
+    registry.set_faults({"kind": "slow", "ms": 2_500})
     await accept(fresh_database, 30)
-    with started(fresh_database, registry, keys, "--batch", "10", "--batches-at-once", "1") as process:
+    one_batch = ("--batch", "10", "--batches-at-once", "1", "--call-timeout-ms", "15000")
+    with started(fresh_database, registry, keys, *one_batch) as process:
         wait_for(lambda: asked(registry), "a question")
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
@@ -163,7 +164,10 @@ async def test_enrolled_at_openbao_it_hashes_there_under_a_leased_login(
     arguments = ("--bao-enrolment", str(enrolment), "--database-place", place(database_url))
     with ResolverProcess(registry.base_url, *arguments, variables={"SYMPHONY_ENVIRONMENT": "production"}) as process:
         wait_for(lambda: books.number(WAITING) == 0, "an empty queue")
-        users = "select distinct usename::text from pg_stat_activity where starts_with(application_name, 'symphony-resolver')"
+        users = (
+            "select distinct usename::text from pg_stat_activity"
+            " where starts_with(application_name, 'symphony-resolver') and datname = current_database()"
+        )
         assert [user.startswith("lease-symphony_resolver-") for (user,) in books.rows(users)] == [True]
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
@@ -210,7 +214,7 @@ async def test_without_keys_that_may_be_used_it_does_not_start(
         env={**os.environ, **environment(), **variables, "SYMPHONY_DATABASE_URL": url},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert ended.returncode == 1

@@ -92,7 +92,7 @@ def test_no_flipped_bit_is_believed(position: int, bit: int) -> None:
     assert found == read_revocation_list(LISTED, authority=CA.certificate, now=now()), "only what is not signed"
 
 
-LISTED = revocation_list(CA, number=7, serials=[SERIAL])
+LISTED = revocation_list(CA, number=7, serials=[SERIAL], ends=24 * HOUR)
 
 
 @pytest.mark.parametrize("encoding", list(ocsp.OCSPResponderEncoding))
@@ -164,7 +164,7 @@ def test_no_flipped_bit_of_an_answer_is_believed(position: int, bit: int) -> Non
     assert found == PROTOCOL.read(ANSWERED, serial=SERIAL, now=now()), "only what is not signed"
 
 
-ANSWERED = status_answer(CA, SERIAL, status=ocsp.OCSPCertStatus.REVOKED)
+ANSWERED = status_answer(CA, SERIAL, status=ocsp.OCSPCertStatus.REVOKED, ends=24 * HOUR)
 
 
 @given(st.binary(max_size=200))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from symphony import api
+from symphony.api import routing
 from symphony.routing.operator_command import routing_group
 from tests.routing_cell import kinds
 
@@ -20,7 +23,8 @@ def run(*arguments: str) -> Result:
 
 
 def prepare(url: str, *, step: int, blue: int = 95) -> None:
-    """A canary of green on that step, both colours alive."""
+    """A canary of green on that step, both colours alive, under rules that leave a command minutes."""
+    asyncio.run(_patient_rules(url))
     with psycopg.connect(url) as connection:
         connection.execute(
             "select routing.record_health(array(select row(c, 0, 0, 0, 0, null, 0, 0, true, null, null)"
@@ -31,6 +35,12 @@ def prepare(url: str, *, step: int, blue: int = 95) -> None:
             " green_weight_pct = 100 - %s",
             (step, blue, blue),
         )
+
+
+async def _patient_rules(url: str) -> None:
+    async with await api.connect(url, application_name="test") as connection:
+        changes: dict[str, object] = {"heartbeat_interval_ms": 60_000, "sample_keep_ms": 400_000}
+        await routing.publish_rules(connection, changes=changes, operator="test", reason="test")
 
 
 def in_force(url: str) -> tuple[str, str | None, int]:

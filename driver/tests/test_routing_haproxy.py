@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
 import subprocess
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -17,19 +18,26 @@ from symphony.operator_error import OperatorError
 from symphony.postgres_directory import free_port
 from symphony.routing import configuration
 from symphony.routing.configuration import COLOUR_HEADER, Colour
-from symphony.routing.haproxy import HaproxyUnavailable, RuntimeSocket
+from symphony.routing.haproxy import HaproxyUnavailable, RuntimeSocket, ServerStatus
 from tests.haproxy_process import Haproxy, Peer, haproxy, peers, until
 
 type Setting = tuple[Haproxy, Peer, Peer]
 
 
 @pytest.fixture
-async def setting() -> AsyncIterator[Setting]:
+async def checking() -> AsyncIterator[Setting]:
     """HAProxy in front of two peers, half and half."""
     async with peers() as (blue, green):
         with haproxy(blue.colour, green.colour) as process:
-            await RuntimeSocket(process.socket).set_weights({"blue": 50, "green": 50})
+            await process.runtime.set_weights({"blue": 50, "green": 50})
             yield process, blue, green
+
+
+@pytest.fixture
+async def setting(checking: Setting) -> Setting:
+    """The same, with peers that count as ready."""
+    await checking[0].trust()
+    return checking
 
 
 async def send(session: aiohttp.ClientSession, url: str, name: str) -> tuple[int, str]:
@@ -38,6 +46,16 @@ async def send(session: aiohttp.ClientSession, url: str, name: str) -> tuple[int
             return answer.status, answer.headers.get(COLOUR_HEADER, "")
     except aiohttp.ClientError:
         return 0, ""
+
+
+async def ended(process: Haproxy, requests: int) -> dict[str, ServerStatus]:
+    """What HAProxy has counted once so many requests have ended, which is a moment after their answers."""
+
+    async def all_there() -> bool:
+        return sum(one.requests for one in (await process.runtime.status()).values()) == requests
+
+    await until(all_there)
+    return await process.runtime.status()
 
 
 def test_the_configuration_is_valid_and_binds_loopback_only(tmp_path: Path) -> None:
@@ -67,15 +85,14 @@ async def test_the_runtime_socket_is_the_owners_alone(setting: Setting) -> None:
 
 async def test_weights_are_set_read_back_and_followed(setting: Setting) -> None:
     process, _, _ = setting
-    socket = RuntimeSocket(process.socket)
+    runtime = process.runtime
     async with aiohttp.ClientSession() as session:
         for weights in ({"blue": 100, "green": 0}, {"blue": 0, "green": 100}, {"blue": 75, "green": 25}):
-            await socket.set_weights(weights)
-            assert {name: status.weight_pct for name, status in (await socket.status()).items()} == weights
+            await runtime.set_weights(weights)
+            assert {name: status.weight_pct for name, status in (await runtime.status()).items()} == weights
             got = Counter([(await send(session, process.url, f"W-{n}"))[1] for n in range(40)])
             assert got == {name: 40 * share // 100 for name, share in weights.items() if share}
-    status = await socket.status()
-    assert sum(one.requests for one in status.values()) == 120
+    status = await ended(process, 120)
     assert sum(one.errors for one in status.values()) == 0
 
 
@@ -86,7 +103,7 @@ async def test_a_request_that_was_sent_is_never_sent_again(setting: Setting) -> 
         answers = [await send(session, process.url, f"CUT-{n}") for n in range(10)]
     assert Counter(status for status, _ in answers) == {502: 5, 0: 5}, "and the client is not told that it worked"
     assert max(Counter(blue.posted + green.posted).values()) == 1
-    errors = {name: status.errors for name, status in (await RuntimeSocket(process.socket).status()).items()}
+    errors = {name: status.errors for name, status in (await ended(process, 10)).items()}
     assert sum(errors.values()) == 10, errors
 
 
@@ -101,16 +118,16 @@ async def test_an_interim_answer_does_not_hide_that_the_answer_was_lost(setting:
                 ) as answer:
                     await answer.read()
     assert len(blue.posted + green.posted) == 10
-    status = await RuntimeSocket(process.socket).status()
+    status = await ended(process, 10)
     assert sum(colour.errors for colour in status.values()) == 10, status
 
 
 async def test_another_haproxy_process_is_told_from_the_last(setting: Setting) -> None:
     process, _, _ = setting
-    names = [{status.process for status in (await RuntimeSocket(process.socket).status()).values()} for _ in "ab"]
+    names = [{status.process for status in (await process.runtime.status()).values()} for _ in "ab"]
     process.stop()
     process.start()
-    names.append({status.process for status in (await RuntimeSocket(process.socket).status()).values()})
+    names.append({status.process for status in (await process.runtime.status()).values()})
     assert names[0] == names[1]
     assert len(names[0]) == 1
     assert names[0].isdisjoint(names[2])
@@ -122,26 +139,34 @@ async def test_server_errors_are_counted_and_passed_on(setting: Setting) -> None
     async with aiohttp.ClientSession() as session:
         answers = Counter([await send(session, process.url, f"E-{n}") for n in range(20)])
     assert answers == {(202, "blue"): 10, (500, "green"): 10}
-    status = await RuntimeSocket(process.socket).status()
+    status = await ended(process, 20)
     assert (status["green"].requests, status["green"].errors, status["blue"].errors) == (10, 10, 0)
+
+
+@contextlib.contextmanager
+def refusing() -> Iterator[int]:
+    """A port that is taken and refuses connections."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 async def test_a_connection_that_was_never_made_is_tried_on_the_other_colour() -> None:
     async with peers() as (blue, _):
-        dead = Colour(f"127.0.0.1:{free_port()}", blue.port)  # looks ready, refuses connections
-        with haproxy(blue.colour, dead) as process:
-            await RuntimeSocket(process.socket).set_weights({"blue": 50, "green": 50})
+        with refusing() as port, haproxy(blue.colour, Colour(f"127.0.0.1:{port}", blue.port)) as process:
+            await process.trust()
+            await process.runtime.set_weights({"blue": 50, "green": 50})
             async with aiohttp.ClientSession() as session:
                 answers = Counter([await send(session, process.url, f"R-{n}") for n in range(10)])
             assert answers == {(202, "blue"): 10}
             assert max(Counter(blue.posted).values()) == 1
-            status = await RuntimeSocket(process.socket).status()
+            status = await process.runtime.status()
             assert (status["green"].errors, status["blue"].errors) == (status["green"].requests, 0)
             assert status["green"].errors >= 5, "the connection that failed is held against green"
 
 
-async def test_an_unready_colour_gets_nothing(setting: Setting) -> None:
-    process, _, green = setting
+async def test_an_unready_colour_gets_nothing(checking: Setting) -> None:
+    process, _, green = checking
     green.ready = False
 
     async def only_blue() -> bool:

@@ -219,13 +219,13 @@ async def test_a_slow_body_and_a_dead_server_end_in_time() -> None:
         async def drip(request: web.Request) -> web.StreamResponse:
             answer = web.StreamResponse(headers={"Content-Type": "application/json"})
             await answer.prepare(request)
-            for _ in range(100):
+            for _ in range(1_000):
                 await answer.write(b" ")
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.05)
             return answer
 
         issuer.answer = drip
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await refusal_of(jwks.refresh(), Reason.JWKS_UNAVAILABLE)
         async with aiohttp.ClientSession() as session:
             dead = Jwks(

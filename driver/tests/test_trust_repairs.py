@@ -140,9 +140,8 @@ async def test_a_request_locks_the_slots_of_its_proofs_and_no_other(
         )
         locked = {slot for (slot,) in await cursor.fetchall()}
         assert locked <= {slot % 8 for slot in {issued_at // 600, *beside}}
-        begun = time.monotonic()
+        # A slot in use would be waited for in vain and not be counted.
         assert await api.trust.retire_seen(maintainer) == 3, "nothing in its way"
-        assert time.monotonic() - begun < 0.25
     assert await seen(judge) == 1
 
 
@@ -170,12 +169,12 @@ async def test_a_list_is_not_ended_beside_a_registration_under_way(fresh_databas
 
 async def test_a_ca_that_was_replaced_stops_its_own_certificates_only(judge: Connection) -> None:
     now = datetime.now(UTC)
-    await api.trust.publish_proof_rule(judge, operator="olga", reason="a test", revocation_max_age_ms=1_000)
     await api.trust.register_client_cert(
         judge, client_id="client-a", cert_sha256=OTHER_CERT, issuer_sha256=OTHER_CA, serial="b1",
         not_before=now - timedelta(days=1), not_after=now + timedelta(days=1), **ACT,
     )  # fmt: skip
-    await asyncio.sleep(1.1)  # the old CA's list is not read any more
+    # The old CA's list is not read any more.
+    await judge.execute("update ingress.revocation_sources set checked_at = checked_at - interval '1 day'")
     await api.trust.record_revocation_list(
         judge, source="CRL", issuer_sha256=OTHER_CA, list_number=1, this_update=now,
         next_update=now + timedelta(hours=1), revoked_serials=(),

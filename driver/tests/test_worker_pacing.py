@@ -16,6 +16,7 @@ from symphony.metrics import Metrics
 from symphony.worker.pacing import Backoff
 from symphony.worker.settings import InvalidSettings, WorkerSettings, new_worker_id, parse_rail
 from symphony.worker.wake import Debouncer, WakeSignal
+from tests.haproxy_process import until
 from tests.worker_bench import settings
 
 
@@ -30,18 +31,21 @@ def logged() -> Iterator[StringIO]:
 
 async def test_a_debouncer_lets_the_first_call_through_and_joins_the_rest() -> None:
     fired: list[float] = []
+    now = [1_000.0]  # by the debouncer's clock; what waits for the end of a window waits by the loop's
     loop = asyncio.get_running_loop()
-    debouncer = Debouncer(lambda: fired.append(loop.time()), window_ms=60)
+    debouncer = Debouncer(lambda: fired.append(loop.time()), window_ms=60, clock=lambda: now[0])
     for _ in range(50):
         debouncer.call()
     assert len(fired) == 1
-    await asyncio.sleep(0.2)
-    assert len(fired) == 2
+    await until(lambda: len(fired) == 2, seconds=30)
     assert fired[1] - fired[0] >= 0.05
+    await asyncio.sleep(0.1)
+    assert len(fired) == 2, "the rest came together"
+    now[0] += 1.0
     debouncer.call()
     debouncer.call()
     debouncer.close()
-    await asyncio.sleep(0.08)
+    await asyncio.sleep(0.1)
     assert len(fired) == 3, "a call still waiting is dropped by close"
 
 
@@ -75,9 +79,9 @@ async def test_an_outage_is_logged_once_at_each_end_and_every_try_is_counted(log
 
 async def test_waiting_ends_when_a_stop_is_asked_for() -> None:
     stop = asyncio.Event()
-    backoff = Backoff(point="claim", metrics=Metrics(), min_ms=60_000, max_ms=60_000, stop=stop)
+    backoff = Backoff(point="claim", metrics=Metrics(), min_ms=60_000, max_ms=60_000, stop=stop, rng=random.Random(2))
     asyncio.get_running_loop().call_later(0.02, stop.set)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         await backoff.wait(DatabaseUnavailable("away"))
 
 

@@ -46,7 +46,7 @@ async def drive(connection: Connection, first: int) -> None:
     items = [item(f"I-{first + n}", participant_id=(A, B, C)[n % 3]) for n in range(BATCH)]
     for one in items:
         object.__setattr__(one, "parties", PARTIES)
-    random.shuffle(items)
+    random.Random(first).shuffle(items)
     decisions = await api.ingress.accept(connection, items=items)
     assert {decision.decision for decision in decisions} == {"ACCEPT"}
     claims = await claim(connection, limit=BATCH)

@@ -77,7 +77,7 @@ class Authority:
         usages: Sequence[x509.ObjectIdentifier] | None = CLIENT,
         *,
         begins_s: int = -3_600,
-        ends_s: int = 3_600,
+        ends_s: int = 86_400,
         names: Sequence[x509.GeneralName] = (x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))),
         chain: bytes = b"",
         names_issuer_key: bool = True,
@@ -146,6 +146,7 @@ class Stage:
         served: the DER, or the refusal, that each request's handler was given as the client's certificate.
         heads, bodies: what was read; requests: certificate and body of each.
         gate: answers wait for it; it is open at first.
+        body_timeout_s: how long a body may take.
     """
 
     listener: Listener
@@ -156,6 +157,7 @@ class Stage:
     bodies: list[bytes] = field(default_factory=list)
     requests: list[tuple[bytes | None, bytes]] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    body_timeout_s: float = 20.0
 
     @property
     def untouched(self) -> bool:
@@ -173,7 +175,7 @@ class Stage:
             self.heads.append(dict(request.headers))
             der = peer_certificate(request)
             self.served.append(der)
-            body = await read_body(request, max_bytes=65_536, timeout_s=0.3)
+            body = await read_body(request, max_bytes=65_536, timeout_s=self.body_timeout_s)
             check_media(request)
             self.bodies.append(body)
             self.requests.append((der, body))
@@ -211,7 +213,7 @@ class Peer:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def exchange(self, raw: bytes, *, answers: int = 1, within_s: float = 2.0) -> bytes:
+    async def exchange(self, raw: bytes, *, answers: int = 1, within_s: float = 20.0) -> bytes:
         """Send bytes and return all that comes until the server closes or so many whole answers are there."""
         received = b""
         try:
@@ -287,4 +289,4 @@ async def staged(
 
 def tcp(stage: Stage) -> socket.socket:
     """A blocking TCP connection to the listener, with nothing said yet."""
-    return socket.create_connection(("127.0.0.1", stage.listener.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", stage.listener.port), timeout=30)

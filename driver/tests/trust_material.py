@@ -181,6 +181,7 @@ class Authority:
         signer: Authority | None = None,
         ca: bool = True,
         usage: x509.KeyUsage | None = None,
+        ends: int = 86_400 * 365,
     ) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -192,7 +193,7 @@ class Authority:
             .public_key(self.key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(at(-86_400))
-            .not_valid_after(at(86_400 * 365))
+            .not_valid_after(at(ends))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(usage or key_usage(key_cert_sign=ca), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)

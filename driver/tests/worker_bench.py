@@ -118,7 +118,7 @@ class Bench:
         return held
 
     async def drain(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await self.completer.drain()
 
     def count(self, name: str, **labels: str) -> float:
@@ -206,7 +206,7 @@ class ExecutorBench(Bench):
         async def both() -> None:
             task = asyncio.create_task(self.executor.run())
             try:
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(30):
                     await steps()  # type: ignore[misc]
             finally:
                 self.end()

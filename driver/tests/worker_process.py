@@ -25,7 +25,7 @@ _START = "from symphony.worker.command import worker; worker()"
 class WorkerProcess:
     """`symphony worker` as a child process; leaving the context kills it if it still runs.
 
-    Raises AssertionError with what it wrote when it is not ready within 20 s.
+    Raises AssertionError with what it wrote when it is not ready within 60 s.
     """
 
     def __init__(self, database_url: str, rail_url: str, *arguments: str, wait_ready: bool = True) -> None:
@@ -48,7 +48,7 @@ class WorkerProcess:
     ) -> None:
         self.close()
 
-    def wait_ready(self, *, seconds: float = 20.0) -> None:
+    def wait_ready(self, *, seconds: float = 60.0) -> None:
         """Read the line that says it is ready."""
         assert self.process.stdout is not None
         readable, _, _ = select.select([self.process.stdout], [], [], seconds)
@@ -66,14 +66,14 @@ class WorkerProcess:
         """Send it a signal."""
         self.process.send_signal(number)
 
-    def wait(self, *, seconds: float = 20.0) -> int:
+    def wait(self, *, seconds: float = 30.0) -> int:
         """Wait for its end; returns the exit status."""
         return self.process.wait(seconds)
 
     def kill9(self) -> None:
         """End it as a crash would."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(30)
 
     def log(self) -> str:
         """All it wrote to standard error."""
@@ -87,7 +87,7 @@ class WorkerProcess:
     def metric(self, name: str) -> float:
         """One exported sample, by its name with labels as written; 0 when absent."""
         address = f"http://127.0.0.1:{self.ready['metrics_port']}/metrics"
-        with urllib.request.urlopen(address, timeout=5) as response:
+        with urllib.request.urlopen(address, timeout=20) as response:
             for line in response.read().decode().splitlines():
                 if line.startswith(f"{name} "):
                     return float(line.rpartition(" ")[2])
@@ -95,7 +95,7 @@ class WorkerProcess:
 
     def readiness(self) -> tuple[int, str]:
         """Status and text of /readyz."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.ready["metrics_port"], timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.ready["metrics_port"], timeout=20)
         try:
             connection.request("GET", "/readyz")
             response = connection.getresponse()
@@ -115,7 +115,7 @@ class WorkerProcess:
         assert not personal, "personal data in the worker's log"
 
 
-def wait_for(condition: Callable[[], bool], what: str, *, seconds: float = 20.0) -> None:
+def wait_for(condition: Callable[[], bool], what: str, *, seconds: float = 60.0) -> None:
     """Look every 30 ms until the condition holds; raises AssertionError naming what did not come."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -96,7 +96,7 @@ def test_a_gate_is_red_on_its_sabotage_and_green_without(
         with psycopg.connect(looked_at.url, autocommit=True) as alone:
             alone.execute("set search_path = pg_catalog")
             found = _planted(gate, sabotage, alone)
-        deadline = time.monotonic() + 10  # seconds: the server ends a session after its client has gone
+        deadline = time.monotonic() + 60  # seconds: the server ends a session after its client has gone
         while left := gate.findings(Site(connection=inside)):
             assert time.monotonic() < deadline, left
             time.sleep(0.05)

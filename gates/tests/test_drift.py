@@ -47,7 +47,7 @@ def symphony_drift(url: str, report: Path, *more: str) -> tuple[int, str]:
     """Run the command in a process of its own; return its exit status and what it printed."""
     command = [sys.executable, "-m", "symphony.cli", "drift", "--database-url", url, "--evidence", str(report), *more]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'driver'}{os.pathsep}{ROOT}"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110, check=False)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -92,6 +94,16 @@ async def acquire(pool: Pool, *, timeout_s: float | None = None) -> AsyncIterato
             yield connection
     except PoolTimeout as error:
         raise DatabaseUnavailable("no database connection became free in time") from error
+
+
+def sever(connection: Connection) -> None:
+    """End the session from our side at once: what waits on it fails, also when the server neither answers nor closes.
+
+    A cancelled task does not do that: psycopg asks the server to cancel, and waits for what it says.
+    """
+    if not connection.closed:
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as ours:
+            ours.shutdown(socket.SHUT_RDWR)
 
 
 async def call(connection: Connection, *, role: str, query: str, params: Sequence[Any] = ()) -> list[TupleRow]:
