@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 from pglast import ast
@@ -28,7 +29,7 @@ from psycopg import AsyncConnection
 from gates.brief_statements import is_brief, validates_only
 from gates.databases import copy_of, migrate
 from gates.gate import Gate, NotApplicable, Severity
-from gates.lock_trace_queries import CHANGED, FILES, LOCKS, SCANS, SETTINGS, TABLES
+from gates.lock_trace_queries import LOCKS, SETTINGS, STATE, TABLES
 from gates.migration_steps import Step, statements, steps
 from gates.previous_release import filled, previous_release
 from gates.release_digest import functions_digest, migrations_digest
@@ -54,6 +55,17 @@ class Seen:
     detail: str
 
 
+class _State(NamedTuple):
+    """A table's or index's file, and in this transaction its scans from end to end and its rows changed or removed."""
+
+    file: int
+    scans: int
+    changed: int
+
+
+_NOTHING = _State(file=0, scans=0, changed=0)
+
+
 class _Trace:
     """One run on one database."""
 
@@ -64,6 +76,7 @@ class _Trace:
         self.seen: list[Seen] = []
         self.tables: dict[int, tuple[str, str]] = {}
         self.expected = ("", "")
+        self.place = ""
 
     async def run(self, work: Sequence[Step]) -> list[Seen]:
         """Run everything; stop at the first statement that fails."""
@@ -87,20 +100,19 @@ class _Trace:
 
     async def _together(self, files: Sequence[SqlFile]) -> None:
         held: dict[int, set[str]] = defaultdict(set)
-        # What a file that ran alone before has counted is not this transaction's.
-        scans = await self._pairs(SCANS)
-        changed = await self._pairs(CHANGED)
+        before = await self._state()  # what a file that ran alone before has counted is not this transaction's
         strong: dict[str, str] = {}
         for file in files:
             await self._settings()
             for self.place, statement, parsed in statements(file):
-                nodes = await self._filenodes()
                 await self.connection.execute(statement)
                 await self._check_settings()
                 self._in_one_transaction(await self._new_locks(held), strong)
-                self._rewrites(nodes, await self._filenodes())
-                scans = self._scans(parsed, scans, await self._pairs(SCANS), held)
-                changed = self._rows(changed, await self._pairs(CHANGED))
+                after = await self._state()
+                self._rewrites(before, after)
+                self._scans(parsed, before, after, held)
+                self._rows(before, after)
+                before = after
 
     async def _each(self, files: Sequence[SqlFile]) -> None:
         for file in files:
@@ -140,11 +152,9 @@ class _Trace:
             if found != wanted:
                 self.seen.append(Seen("M21", self.place, f"{name} is {found} after it, the runner set {wanted}"))
 
-    async def _pairs(self, query: str) -> dict[int, int]:
-        return dict(await (await self.connection.execute(query.encode())).fetchall())
-
-    async def _filenodes(self) -> dict[int, int]:
-        return dict(await (await self.connection.execute(FILES, (list(self.tables),))).fetchall())
+    async def _state(self) -> dict[int, _State]:
+        rows = await (await self.connection.execute(STATE, (list(self.tables),))).fetchall()
+        return {oid: _State(*row) for oid, *row in rows}
 
     async def _new_locks(self, held: dict[int, set[str]]) -> list[tuple[str, str]]:
         """Return (table, mode) of the strong locks that are new, and note all locks in `held`."""
@@ -165,34 +175,35 @@ class _Trace:
                 self.seen.append(Seen("M23", f"table {name}", f"{self.place} takes {mode} while {others} is locked"))
             strong.setdefault(name, mode)
 
-    def _rewrites(self, before: Mapping[int, int], after: Mapping[int, int]) -> None:
-        for oid, (name, kind) in self.tables.items():
-            if oid in after and after[oid] != before.get(oid):
+    def _rewrites(self, before: Mapping[int, _State], after: Mapping[int, _State]) -> None:
+        for oid, state in after.items():
+            name, kind = self.tables[oid]
+            if state.file != before.get(oid, _NOTHING).file:
                 what = "an index of it is" if kind in ("i", "I") else "it is"
                 self.seen.append(Seen("M20", f"table {name}", f"{self.place}: {what} rewritten"))
 
     def _scans(
-        self, statement: ast.Node, before: Mapping[int, int], after: dict[int, int], held: Mapping[int, set[str]]
-    ) -> dict[int, int]:
-        for oid, number in after.items():
-            if oid not in self.tables or number == before.get(oid, 0) or self.tables[oid][0] in _SMALL:
+        self,
+        statement: ast.Node,
+        before: Mapping[int, _State],
+        after: Mapping[int, _State],
+        held: Mapping[int, set[str]],
+    ) -> None:
+        for oid, state in after.items():
+            if state.scans == before.get(oid, _NOTHING).scans or self.tables[oid][0] in _SMALL:
                 continue
             modes = sorted(held.get(oid, set()) & set(_STRONG))
             if modes or not validates_only(statement):
                 under = f" under {modes[-1]}" if modes else ""
                 name = self.tables[oid][0]
                 self.seen.append(Seen("M20", f"table {name}", f"{self.place} reads it from end to end{under}"))
-        return after
 
-    def _rows(self, before: Mapping[int, int], after: dict[int, int]) -> dict[int, int]:
+    def _rows(self, before: Mapping[int, _State], after: Mapping[int, _State]) -> None:
         """By an index no scan is counted, and rows changed by the thousand keep their locks until the commit."""
-        for oid, number in after.items():
-            if oid in self.tables and number != before.get(oid, 0) and self.tables[oid][0] not in _SMALL:
-                rows = f"{self.place} changes or removes {number - before.get(oid, 0)} rows of it"
-                self.seen.append(Seen("M20", f"table {self.tables[oid][0]}", rows))
-        return after
-
-    place = ""
+        for oid, state in after.items():
+            name, number = self.tables[oid][0], state.changed - before.get(oid, _NOTHING).changed
+            if number and name not in _SMALL:
+                self.seen.append(Seen("M20", f"table {name}", f"{self.place} changes or removes {number} rows of it"))
 
 
 def trace(url: str, work: Sequence[Step], *, together: bool) -> list[Seen]:

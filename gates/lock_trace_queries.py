@@ -17,10 +17,12 @@ LOCKS = """
 select distinct l.relation, l.mode from pg_catalog.pg_locks as l
 where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation' and l.granted
 """
-FILES = "select c.oid, c.relfilenode from pg_catalog.pg_class as c where c.oid = any (%s)"
-SCANS = "select s.relid, s.seq_scan from pg_catalog.pg_stat_xact_all_tables as s where s.seq_scan > 0"
-CHANGED = """
-select s.relid, s.n_tup_upd + s.n_tup_del from pg_catalog.pg_stat_xact_all_tables as s
-where s.n_tup_upd + s.n_tup_del > 0
+STATE = """
+select c.oid, c.relfilenode,
+  case when c.relkind in ('r', 't') then pg_catalog.pg_stat_get_xact_numscans(c.oid) else 0 end,
+  case when c.relkind in ('r', 't') then pg_catalog.pg_stat_get_xact_tuples_updated(c.oid)
+    + pg_catalog.pg_stat_get_xact_tuples_deleted(c.oid) else 0 end
+from pg_catalog.pg_class as c
+where c.oid = any (%s)
 """
 SETTINGS = "select pg_catalog.current_setting('lock_timeout'), pg_catalog.current_setting('statement_timeout')"
