@@ -202,7 +202,7 @@ class _Trace:
         """By an index no scan is counted, and rows changed by the thousand keep their locks until the commit."""
         for oid, state in after.items():
             name, number = self.tables[oid][0], state.changed - before.get(oid, _NOTHING).changed
-            if number and name not in _SMALL:
+            if number > 0 and name not in _SMALL:
                 self.seen.append(Seen("M20", f"table {name}", f"{self.place} changes or removes {number} rows of it"))
 
 

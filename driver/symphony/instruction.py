@@ -71,6 +71,11 @@ class Rule:
 _TEXT: Final = r"[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 
 IDENTIFIER: Final = Rule(r"[A-Za-z0-9._:/+-]{1,64}", "1 to 64 ASCII letters, digits and . _ : / + -")
+# Nor "." and "..": in a URL they are no names but steps (RFC 3986 section 5.2.4), also when percent-encoded.
+INSTRUCTION_ID: Final = Rule(
+    r"(?:[A-Za-z0-9_:/+-][A-Za-z0-9._:/+-]{0,63}|\.[A-Za-z0-9_:/+-][A-Za-z0-9._:/+-]{0,62}|\.\.[A-Za-z0-9._:/+-]{1,62})",
+    "1 to 64 ASCII letters, digits and . _ : / + -, and neither . nor ..",
+)
 RAIL: Final = Rule(r"[a-z0-9][a-z0-9_-]{0,31}", "1 to 32 lower-case letters, digits, _ and -")
 PARTICIPANT: Final = Rule(r"[A-Z0-9][A-Z0-9._-]{0,31}", "1 to 32 capital letters, digits and . _ -")
 REFERENCE: Final = Rule(r"[ -~]{1,35}", "1 to 35 printable ASCII characters")
@@ -110,7 +115,7 @@ def parse_instruction(obj: object) -> Instruction:
             AMOUNT_TOO_LARGE, PROXY_TYPE_UNSUPPORTED or PROXY_INVALID_FORMAT.
     """
     members = _members(obj, "", MEMBERS)
-    instruction_id = _required(members, "", "instruction_id", IDENTIFIER)
+    instruction_id = _required(members, "", "instruction_id", INSTRUCTION_ID)
     rail = _required(members, "", "rail", RAIL)
     currency, amount_minor = _money(members)
     end_to_end_id = _optional(members, "", "end_to_end_id", REFERENCE)

@@ -9,7 +9,7 @@ from symphony.instruction import (
     AGENT,
     ALIAS_TYPE,
     ALIAS_VALUE,
-    IDENTIFIER,
+    INSTRUCTION_ID,
     PARTICIPANT,
     PURPOSE,
     RAIL,
@@ -40,7 +40,7 @@ def instruction_json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["instruction_id", "rail", "amount", "currency", "debtor", "creditor"],
         "properties": {
-            "instruction_id": _string(IDENTIFIER, "Unique for ever within the sending participant."),
+            "instruction_id": _string(INSTRUCTION_ID, "Unique for ever within the sending participant."),
             "rail": _string(RAIL, "The rail that executes the payment."),
             "amount": {
                 "type": "string",

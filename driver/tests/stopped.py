@@ -14,7 +14,7 @@ def stop(pid: int, *, seconds: float = 10.0) -> None:
     """SIGSTOP, and wait until no thread of the process runs any longer; AssertionError when one still does."""
     os.kill(pid, signal.SIGSTOP)
     deadline = time.monotonic() + seconds
-    while running := [state for state in _states(pid) if state not in "Tt"]:
+    while running := [state for state in _states(pid) if state not in "TtZX"]:
         assert time.monotonic() < deadline, f"process {pid} did not stop: threads in state {running}"
         time.sleep(0.001)
 
@@ -28,7 +28,8 @@ def stopped(*pids: int) -> Iterator[None]:
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def _states(pid: int) -> Iterator[str]:

@@ -37,7 +37,7 @@ from tests.ingress_trust_stage import SECRET, KeyServer, TrustStage
 from tests.sender_material import FileAuthority, der_of
 from tests.trust_material import ISSUER, p256
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
 TTL_S = 12  # of a login; it is renewed every third of it
 ANSWER_S = 5.0  # no answer takes longer, whatever is away

@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 from collections.abc import AsyncIterator
+from typing import Any
 
 import psycopg
 import pytest
@@ -59,6 +60,12 @@ async def write(connection: Connection, word: str, *, role: str = ROLE) -> list[
     return await call(connection, role=role, query=WRITE, params=(word,))
 
 
+def words(url: str) -> list[str]:
+    """What is written."""
+    with psycopg.connect(url) as admin:
+        return [word for (word,) in admin.execute("select word from words.written").fetchall()]
+
+
 async def usable(connection: Connection) -> list[str]:
     """What is written, asked on the same session: no transaction is left open, and no role."""
     assert connection.info.transaction_status is TransactionStatus.IDLE
@@ -84,15 +91,42 @@ async def test_a_call_is_committed_when_it_returns_and_was_one_flight(connection
     assert await usable(connection) == ["once"] * 7 + ["traced"]
 
 
-@pytest.mark.parametrize("word", ["refused", "refused at commit"])
-async def test_what_is_refused_is_not_written_whenever_it_is_refused(connection: Connection, word: str) -> None:
+async def test_what_is_refused_is_not_written(connection: Connection) -> None:
     for _ in range(7):
         with pytest.raises(DatabaseRefused) as refused:
-            await write(connection, word)
+            await write(connection, "refused")
         assert refused.value.sqlstate == "SX100"
         assert await usable(connection) == []
     assert await write(connection, "next") == [(ROLE,)]
     assert await usable(connection) == ["next"]
+
+
+async def test_what_its_commit_refuses_is_not_written_and_ends_the_session(
+    connection: Connection, written: str
+) -> None:
+    with pytest.raises(DatabaseRefused) as refused:
+        await write(connection, "refused at commit")
+    assert refused.value.sqlstate == "SX100"
+    assert connection.closed
+    assert words(written) == []
+
+
+async def test_a_flight_that_did_not_begin_ends_the_session(
+    connection: Connection, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the flight that prepares its statements the server skips them; the session may not be lent again."""
+    for _ in range(5):
+        await write(connection, "before")
+    execute = connection.execute
+
+    async def refused(query: Any, *args: Any, **options: Any) -> Any:
+        return await execute("select 1 / 0" if query == "begin" else query, *args, **options)
+
+    monkeypatch.setattr(connection, "execute", refused)
+    with pytest.raises(DatabaseUnavailable, match="22012"):
+        await write(connection, "after")
+    assert connection.closed
+    assert words(written) == ["before"] * 5
 
 
 async def test_under_a_role_without_the_right_nothing_runs(connection: Connection) -> None:
@@ -116,7 +150,9 @@ async def test_cancelled_it_leaves_no_transaction(connection: Connection, writte
     calling.cancel()
     with pytest.raises(asyncio.CancelledError):
         await calling
-    assert await usable(connection) == []
+    assert words(written) == []
+    if not connection.closed:
+        assert await usable(connection) == []
 
 
 @pytest.mark.parametrize("word", ["slow", "slow at commit"])

@@ -19,7 +19,7 @@ import pytest
 from symphony.postgres_throwaway import throwaway_directory as make_directory
 from tests.sandbox_child import DRIVER
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 COUNT = 40
 BY_ALIAS = 105  # and direct ones while the registry is down

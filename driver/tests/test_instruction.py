@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from jsonschema.protocols import Validator
 
 from symphony.errors import SymphonyError
-from symphony.instruction import InvalidInput, check_idempotency_key, parse_instruction, read_json
+from symphony.instruction import INSTRUCTION_ID, InvalidInput, check_idempotency_key, parse_instruction, read_json
 from symphony.instruction_schema import ABOVE_THE_SCHEMA, instruction_json_schema
 from symphony.resolver.aliases import Alias
 
@@ -69,6 +69,12 @@ def refused(obj: object) -> InvalidInput:
     with pytest.raises(InvalidInput) as caught:
         parse_instruction(obj)
     return caught.value
+
+
+@pytest.mark.parametrize("name", ["a" * 64, "." + "a" * 63, ".." + "." * 62, "...", ".-", "../a", "./"])
+def test_an_instruction_id_may_begin_with_dots(name: str) -> None:
+    assert parse_instruction(changed("/instruction_id", name)).instruction_id == name
+    assert re.fullmatch(INSTRUCTION_ID.pattern, name)
 
 
 def unreadable(raw: bytes) -> InvalidInput:
@@ -127,6 +133,10 @@ def test_repr_shows_no_personal_data() -> None:
         ("/debtor/account", MISSING, "SCHEMA_INVALID"),
         ("/creditor/account", MISSING, "SCHEMA_INVALID"),
         ("/instruction_id", "a" * 65, "SCHEMA_INVALID"),
+        ("/instruction_id", ".", "SCHEMA_INVALID"),
+        ("/instruction_id", "..", "SCHEMA_INVALID"),
+        ("/instruction_id", "." * 65, "SCHEMA_INVALID"),
+        ("/instruction_id", "." + "a" * 64, "SCHEMA_INVALID"),
         ("/instruction_id", "INV-1\n", "SCHEMA_INVALID"),
         ("/instruction_id", "INV 1", "SCHEMA_INVALID"),
         ("/instruction_id", "\u0410BC", "SCHEMA_INVALID"),

@@ -283,6 +283,7 @@ async def dispatched(dsn: str, folder: Path) -> AsyncIterator[dict[str, bytes]]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 async def test_no_log_line_and_no_row_holds_a_secret_or_a_person(
     own_cluster: Cluster,
     tmp_path: Path,

@@ -179,9 +179,9 @@ async def test_an_open_writer_defers_partitions_and_other_writers_hardly_wait(
                     took.append(time.monotonic() - begin)
                     stopping.set()
                     waited.append(await writing)
-        # What is slow is slow each time; a pause of the machine comes once.
-        assert min(took) < 2.5, f"the calls took {took} s"
-        assert min(waited) < 1.0, f"a writer waited {waited} s"
+        # What is slow is slow more than once; a pause of the machine is not.
+        assert sorted(took)[1] < 2.5, f"the calls took {took} s"
+        assert sorted(waited)[1] < 1.0, f"a writer waited {waited} s"
         missing = await expected(judge, months) - before
         assert len(deferred) == 1, "it stops at the first leaf whose lock is not to be had"
         assert made | deferred <= missing

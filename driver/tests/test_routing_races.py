@@ -111,10 +111,11 @@ async def test_slow_oscillation_is_damped_by_a_hold_down_that_grows(fresh_databa
     await begin(judge)
     loop = asyncio.get_running_loop()
     until, weights = loop.time() + 12, [80]
-    while loop.time() < until or kinds(fresh_database).count("FALLBACK") < 4:
-        healthy = weights[-1] == 100
-        evaluation = await window(judge, green={} if healthy else BAD)
-        weights.append(evaluation.blue_weight_pct)
+    async with asyncio.timeout(90):
+        while loop.time() < until or kinds(fresh_database).count("FALLBACK") < 4:
+            healthy = weights[-1] == 100
+            evaluation = await window(judge, green={} if healthy else BAD)
+            weights.append(evaluation.blue_weight_pct)
     changes = sum(before != after for before, after in itertools.pairwise(weights))
     holds = [row[4] for row in ledger(fresh_database) if row[0] == "FALLBACK"]
     print(f"{len(weights)} evaluations, {changes} changes of weight, hold-downs {holds} ms")

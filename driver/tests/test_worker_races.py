@@ -159,13 +159,15 @@ async def test_a_long_call_keeps_its_lease_by_renewal(
     await activate(connection, policy_document(version=3, lease_ms=10_000))
     rail.set_faults({"kind": "slow", "ms": 8_000})
     arguments = ("--lease-ms", "3000", "--call-timeout-ms", "30000")
-    with (
-        WorkerProcess(cell, rail.base_url, *arguments),
-        WorkerProcess(cell, rail.base_url, *arguments),
-    ):
-        await accept(connection, 5)
-        drained(books)
-    await activate(connection, policy_document())
+    try:
+        with (
+            WorkerProcess(cell, rail.base_url, *arguments),
+            WorkerProcess(cell, rail.base_url, *arguments),
+        ):
+            await accept(connection, 5)
+            drained(books)
+    finally:
+        await activate(connection, policy_document())
     assert books.check(rail) == {"DISPATCHED": 5}
     assert books.states() == {"DISPATCHING": 5, "DISPATCHED": 5}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -87,23 +85,13 @@ def open_pool(
 
 
 @asynccontextmanager
-async def acquire(pool: Pool, *, timeout_s: float | None = None) -> AsyncIterator[Connection]:
-    """Borrow a connection; raises DatabaseUnavailable when none is free in time (None: the pool's own)."""
+async def acquire(pool: Pool) -> AsyncIterator[Connection]:
+    """Borrow a connection; raises DatabaseUnavailable when none is free in time."""
     try:
-        async with pool.connection(timeout_s) as connection:
+        async with pool.connection() as connection:
             yield connection
     except PoolTimeout as error:
         raise DatabaseUnavailable("no database connection became free in time") from error
-
-
-def sever(connection: Connection) -> None:
-    """End the session from our side at once: what waits on it fails, also when the server neither answers nor closes.
-
-    A cancelled task does not do that: psycopg asks the server to cancel, and waits for what it says.
-    """
-    if not connection.closed:
-        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as ours:
-            ours.shutdown(socket.SHUT_RDWR)
 
 
 async def call(connection: Connection, *, role: str, query: str, params: Sequence[Any] = ()) -> list[TupleRow]:
@@ -131,12 +119,17 @@ async def call(connection: Connection, *, role: str, query: str, params: Sequenc
 async def _one_flight(connection: Connection) -> AsyncIterator[None]:
     try:
         async with connection.pipeline():
-            await connection.execute("begin")
+            await connection.execute("begin", prepare=False)
             yield
-            await connection.execute("commit")
+            await connection.execute("commit", prepare=False)
     except BaseException:
-        with suppress(psycopg.Error):  # it is the first error that tells what happened
-            await connection.rollback()
+        # It is the first error that tells what happened. What the server skipped psycopg may take for prepared, and
+        # forgets with a rollback; where there is none (BEGIN or COMMIT was refused) the session has to end.
+        with suppress(psycopg.Error):
+            if connection.info.transaction_status is TransactionStatus.IDLE:
+                await connection.close()
+            else:
+                await connection.rollback()
         raise
 
 
@@ -158,6 +151,6 @@ def _translated(error: psycopg.Error) -> Exception:
             detail=diagnostic.message_detail,
             hint=diagnostic.message_hint,
         )
-    if isinstance(error, errors.AdminShutdown | errors.CrashShutdown):
+    if diagnostic.severity_nonlocalized in ("FATAL", "PANIC") or isinstance(error, errors.CrashShutdown):
         return OutcomeUnknown(f"the database ended the session: {state}")
     return DatabaseUnavailable(f"the database refused with SQLSTATE {state}")

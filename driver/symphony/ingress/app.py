@@ -28,7 +28,7 @@ from symphony.ingress.recorder import Recorder
 from symphony.ingress.rejections import Rejections
 from symphony.ingress.settings import IngressSettings
 from symphony.ingress.visit import ProvenItem, Visit, claimed_id
-from symphony.instruction import IDENTIFIER, InvalidInput, parse_instruction, read_json
+from symphony.instruction import IDENTIFIER, INSTRUCTION_ID, InvalidInput, parse_instruction, read_json
 from symphony.metrics import Metrics
 from symphony.trust.access_token import Capability
 
@@ -124,7 +124,7 @@ class Ingress:
         instruction_id = unquote(path.removesuffix(EVIDENCE))
         self._identifier.authorize(visit, Capability.READ_EVIDENCE if evidence else Capability.READ_OWN_STATUS)
         self._wait_after_refusals(visit)
-        if not IDENTIFIER.matches(instruction_id):
+        if not INSTRUCTION_ID.matches(instruction_id):
             raise Refusal("INSTRUCTION_UNKNOWN")
         item = visit.read(instruction_id)
         document: dict[str, object] | None

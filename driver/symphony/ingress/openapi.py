@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from symphony.ingress.openapi_schemas import IDENTIFIED, ref, schemas
+from symphony.ingress.openapi_schemas import IDENTIFIED, INSTRUCTED, ref, schemas
 from symphony.ingress.reasons import CONNECTION, REASONS
 from symphony.ingress.settings import MAX_BATCH_ITEMS
 from symphony.instruction import PARTICIPANT
@@ -200,7 +200,7 @@ def _get_evidence() -> dict[str, Any]:
 
 
 def _instruction_id() -> dict[str, Any]:
-    return {"name": "instruction_id", "in": "path", "required": True, "schema": IDENTIFIED}
+    return {"name": "instruction_id", "in": "path", "required": True, "schema": INSTRUCTED}
 
 
 def _get_document() -> dict[str, Any]:

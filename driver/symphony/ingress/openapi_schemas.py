@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from symphony.ingress.settings import MAX_BATCH_ITEMS
-from symphony.instruction import IDENTIFIER
+from symphony.instruction import IDENTIFIER, INSTRUCTION_ID
 from symphony.instruction_schema import instruction_json_schema
 
 _STATES = (
@@ -27,6 +27,7 @@ _TIME = {
     "pattern": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$",
 }
 IDENTIFIED = {"type": "string", "pattern": f"^{IDENTIFIER.pattern}$"}
+INSTRUCTED = {"type": "string", "pattern": f"^{INSTRUCTION_ID.pattern}$"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 # Validators that read strings as Unicode (Rust, Go) cannot compile the range. It is not needed here: a body with half
 # a surrogate pair is refused before any schema (JSON_INVALID).
@@ -62,7 +63,7 @@ def schemas() -> dict[str, Any]:
         "BatchResult": {"oneOf": [_object(result, optional=frozenset({"idempotency_replayed"})), ref("Problem")]},
         "BatchResults": _object({"results": {"type": "array", "items": ref("BatchResult")}}),
         "Status": _object(_status()),
-        "Evidence": _object({"instruction_id": IDENTIFIED, "entries": {"type": "array", "items": _object(_entry())}}),
+        "Evidence": _object({"instruction_id": INSTRUCTED, "entries": {"type": "array", "items": _object(_entry())}}),
         "Problem": _object(_problem(), optional=frozenset({"pointer", "attestation_id"})),
     }
 
@@ -76,7 +77,7 @@ def _instruction() -> dict[str, Any]:
 
 def _accepted() -> dict[str, Any]:
     return {
-        "instruction_id": IDENTIFIED,
+        "instruction_id": INSTRUCTED,
         "outbox_id": _UUID,
         "sequence_id": {"type": "integer", "minimum": 1},
         "state": {"enum": ["PENDING", "AWAITING_PROXY_RESOLUTION"]},
@@ -89,7 +90,7 @@ def _accepted() -> dict[str, Any]:
 
 def _status() -> dict[str, Any]:
     return {
-        "instruction_id": IDENTIFIED,
+        "instruction_id": INSTRUCTED,
         "outbox_id": _UUID,
         "sequence_id": {"type": "integer", "minimum": 1},
         "state": {"enum": list(_STATES)},

@@ -15,7 +15,7 @@ from symphony.api.connection import Connection, Pool, acquire
 from symphony.api.ingress import Decision, Item, Proof, Read
 from symphony.api.outbox import Status
 from symphony.api.proxy import AliasAnswer, ProxyRule
-from symphony.errors import DatabaseRefused, OutcomeUnknown, SymphonyError
+from symphony.errors import DatabaseRefused, DatabaseUnavailable, OutcomeUnknown, SymphonyError
 from symphony.ingress.batcher import is_caused_by_content, sqlstate_of
 from symphony.ingress.breaker import Breaker
 from symphony.ingress.visit import ProvenItem
@@ -37,8 +37,14 @@ class Pools:
         """Open them all, and wait until a batch would find a connection; raises DatabaseUnavailable."""
         for pool in (self.ingest, self.status, self.evidence):
             await pool.open()
-        async with acquire(self.ingest, timeout_s=_FIRST_CONNECTION_S):
-            pass
+        deadline = time.monotonic() + _FIRST_CONNECTION_S
+        while True:  # an attempt that was refused is not made again before somebody asks
+            try:
+                async with acquire(self.ingest):
+                    return
+            except DatabaseUnavailable:
+                if time.monotonic() >= deadline:
+                    raise
 
     async def close(self) -> None:
         """Close them all."""
@@ -50,7 +56,7 @@ class Recorder:
     """Runs database calls from a pool under the client's own time limit, and reports each to the breaker.
 
     The time limit is for a server that neither answers nor closes: the caller gets OutcomeUnknown, the call
-    is left to end on its own (psycopg cannot abandon it), and its connection is out of the pool until then.
+    is left to end on its own (to abandon one takes psycopg seconds), and its connection is out of the pool until then.
 
     Args:
         proven: every item comes with its proof, and the database accepts no other.

@@ -18,7 +18,7 @@ from typing import Final, NoReturn
 import structlog
 
 from symphony.api import connect, trust, wakeups
-from symphony.api.connection import Connection, Dsn, sever
+from symphony.api.connection import Connection, Dsn
 from symphony.api.trust import REGISTRY_CHANNEL, ClientCert, RegisteredKey, RegistryState
 from symphony.errors import SymphonyError
 from symphony.ingress.problems import Refusal
@@ -104,10 +104,13 @@ class RegistryCache:
         """Keep it current until cancelled, over as many connections as it takes."""
         while True:
             try:
-                await self._ask()
+                async with asyncio.timeout(self._max_age_s):
+                    if self._connection is None:
+                        await self._connect()
+                    await self._confirm()
                 if self.age_s <= self._poll_s:  # what was long in coming is nearly too old again: ask at once
                     await self._wait()
-            except SymphonyError as error:
+            except (SymphonyError, TimeoutError) as error:
                 self._log.warning("registry not read", error=error, age_s=round(self.age_s, 1))
                 await self.close()
                 await asyncio.sleep(min(_RETRY_S, self._poll_s))
@@ -117,20 +120,6 @@ class RegistryCache:
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.close()
-
-    async def _ask(self) -> None:
-        """Ask whether it is still the current one; a database that does not say so in time loses the session."""
-        overdue = asyncio.get_running_loop().call_later(self._max_age_s, self._sever)
-        try:
-            if self._connection is None:
-                await self._connect()
-            await self._confirm()
-        finally:
-            overdue.cancel()
-
-    def _sever(self) -> None:
-        if self._connection is not None:
-            sever(self._connection)
 
     async def _connect(self) -> None:
         self._connection = await connect(self._database, application_name="symphony-ingress-registry")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from symphony.api.ingress import Item, Proof
 from symphony.api.proxy import AliasAnswer
-from symphony.instruction import IDENTIFIER, Instruction
+from symphony.instruction import INSTRUCTION_ID, Instruction
 from symphony.resolver.aliases import Alias
 from symphony.trust.access_token import AccessToken
 
@@ -153,7 +153,7 @@ class Visit:
 def claimed_id(document: object) -> str | None:
     """The instruction id a refused document names, when it has the right form, for the attestation."""
     value = document.get("instruction_id") if isinstance(document, dict) else None
-    return value if isinstance(value, str) and IDENTIFIER.matches(value) else None
+    return value if isinstance(value, str) and INSTRUCTION_ID.matches(value) else None
 
 
 def item_key(header_key: str, instruction_id: str, given: str | None) -> str:

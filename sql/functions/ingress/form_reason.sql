@@ -7,7 +7,7 @@ return case
   when p_reject_reason is not null then p_reject_reason
   -- Negated classes and lengths: a bounded repetition such as {1,64} costs ten times as much.
   when p_facts_complete and length(p_participant_id) between 1 and 32 and p_participant_id !~ '[^A-Z0-9._-]'
-    and length(p_instruction_id) between 1 and 64 and p_instruction_id !~ '[^A-Za-z0-9._:/+-]'
+    and length(p_instruction_id) between 1 and 64 and p_instruction_id !~ '[^A-Za-z0-9._:/+-]' and p_instruction_id not in ('.', '..') -- no path of a URL can name them
     and length(p_idempotency_key) between 1 and 64 and p_idempotency_key !~ '[^A-Za-z0-9._:/+-]'
     and length(p_rail) between 1 and 32 and p_rail !~ '[^a-z0-9_-]'
     and length(p_currency) = 3 and p_currency !~ '[^A-Z]'

@@ -129,6 +129,8 @@ select is(pg_temp.decided('H-1'), 'ACCEPT', 'INV-011: a refused id and key may b
 
 -- The parts of accept
 select is(ingress.form_reason('ZM-BANK-A', 'I', 'K', 'sandbox', 'ZMW', 1, null, null, null, false, '{}', true, null), null, 'INV-005: a good form has no reason');
+select is((select string_agg(coalesce(ingress.form_reason('ZM-BANK-A', id, '.', 'sandbox', 'ZMW', 1, null, null, null, false, '{}', true, null), '-'), ' ' order by id collate "C")
+  from unnest(array['.', '..', '...', '.a']) as id), 'ITEM_INVALID ITEM_INVALID - -', 'INV-005: nor can an instruction be named as a step in a path');
 select is(ingress.form_reason('ZM-BANK-A', 'I', 'K', 'sandbox', 'ZMW', 1, null, null, null, false, '{}', false, null), 'ITEM_INVALID', 'INV-ATT-001: nor is one enough without the facts');
 select is(ingress.form_reason(null, null, null, null, null, null, null, null, null, null, null, null, 'HEADER_INVALID'), 'HEADER_INVALID',
   'INV-005: the ingress''s own refusal stands');
