@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -70,14 +69,3 @@ def running(data: Path | None = None, *, port: int = 0) -> Iterator[Bao]:
         yield Bao(server, Wire(server.address, token=token), {token})
     finally:
         server.stop()
-
-
-async def eventually(condition: Any, *, seconds: float) -> None:
-    """Wait until condition(), which may be a coroutine function, is true."""
-    deadline = time.monotonic() + seconds
-    while True:
-        held = condition()
-        if (await held) if asyncio.iscoroutine(held) else held:
-            return
-        assert time.monotonic() < deadline, f"not so within {seconds} s"
-        await asyncio.sleep(0.02)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import socket
 import subprocess
@@ -169,13 +168,3 @@ def haproxy(blue: Colour, green: Colour) -> Iterator[Haproxy]:
     finally:
         process.stop()
         shutil.rmtree(directory)
-
-
-async def until(condition: Any, *, seconds: float = 30.0) -> None:
-    """Wait until the condition, which may be a coroutine function, holds."""
-    async with asyncio.timeout(seconds):
-        while True:
-            held = condition()
-            if (await held) if asyncio.iscoroutine(held) else held:
-                return
-            await asyncio.sleep(0.02)

@@ -31,8 +31,9 @@ from symphony.routing.haproxy import RuntimeSocket
 from symphony.routing.measurement import SharedMeter
 from symphony.worker.session import Session as LoopSession
 from tests.bao_logins import ISSUER, logins_of, operator, place, short_lives
-from tests.bao_process import Bao, eventually
+from tests.bao_process import Bao
 from tests.sandbox_child import environment
+from tests.until import until
 
 pytest_plugins = ("tests.bao_fixtures",)
 
@@ -85,7 +86,7 @@ async def test_a_service_has_a_login_of_its_own_for_each_capability(
         assert 0 <= credentials.age_s < 10
         with pytest.raises(KeyError):
             credentials.dsn("symphony_executor")
-    await eventually(lambda: not users & set(logins_of(admin, ISSUER)), seconds=30)
+    await until(lambda: not users & set(logins_of(admin, ISSUER)), seconds=30)
 
 
 async def test_an_enrolment_of_another_service_is_refused_and_kept(

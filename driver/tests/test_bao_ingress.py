@@ -30,12 +30,13 @@ from symphony.demo.processes import Child
 from symphony.trust.dpop import NonceSource
 from tests.bao_logins import ISSUER as LOGIN_ISSUER
 from tests.bao_logins import logins_of, place
-from tests.bao_process import Bao, eventually, running
+from tests.bao_process import Bao, running
 from tests.ingress_bench import A, Answer, conforms, counts, prepare, rows
 from tests.ingress_sender import AUDIENCE, ORIGIN, Client, Sender, Signing
 from tests.ingress_trust_stage import SECRET, KeyServer, TrustStage
 from tests.sender_material import FileAuthority, der_of
 from tests.trust_material import ISSUER, p256
+from tests.until import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
@@ -208,13 +209,13 @@ async def test_a_revoked_lease_means_503_and_an_end_by_name_and_a_new_enrolment_
     child, stream = cell.start(), Stream()
     sender = await cell.ready(child)
     async with stream.to(sender):
-        await eventually(lambda: len(stream.of(202)) >= 5, seconds=60)
+        await until(lambda: len(stream.of(202)) >= 5, seconds=60)
         renewals = cell.renewals()
-        await eventually(lambda: cell.renewals() > renewals, seconds=60)  # the next one is a third of TTL_S away
+        await until(lambda: cell.renewals() > renewals, seconds=60)  # the next one is a third of TTL_S away
         lease = "sys/leases/revoke-prefix/database/creds/symphony_ingest"
         await asyncio.to_thread(cell.bao.root.write, lease, {"sync": True})
         revoked_at = time.monotonic()
-        await eventually(lambda: child.status is not None, seconds=TTL_S / 3 + 60)
+        await until(lambda: child.status is not None, seconds=TTL_S / 3 + 60)
     await stream.check(cell)
     assert stream.of(202, since=revoked_at) == []
     refused = stream.of(503)
@@ -236,19 +237,19 @@ async def test_openbao_away_for_longer_than_a_lease_means_503_until_it_is_back(c
     child, stream = cell.start(), Stream()
     sender = await cell.ready(child)
     async with stream.to(sender):
-        await eventually(lambda: len(stream.of(202)) >= 5, seconds=60)
+        await until(lambda: len(stream.of(202)) >= 5, seconds=60)
         renewals = cell.renewals()
-        await eventually(lambda: cell.renewals() > renewals, seconds=60)  # nearly the whole of TTL_S is left
+        await until(lambda: cell.renewals() > renewals, seconds=60)  # nearly the whole of TTL_S is left
         leaving_at = time.monotonic()
         await asyncio.to_thread(cell.bao.server.stop)
         over_at = time.monotonic() + TTL_S  # no lease was confirmed later
-        await eventually(lambda: stream.of(503), seconds=TTL_S + 60)
+        await until(lambda: stream.of(503), seconds=TTL_S + 60)
         written = await counts(cell.stage.dsn)
-        await eventually(lambda: time.monotonic() > over_at + 1, seconds=TTL_S + 60)
+        await until(lambda: time.monotonic() > over_at + 1, seconds=TTL_S + 60)
         assert await counts(cell.stage.dsn) == written
         back_at = time.monotonic()
         await asyncio.to_thread(cell.bao.server.start)
-        await eventually(lambda: stream.of(202, since=back_at), seconds=60)
+        await until(lambda: stream.of(202, since=back_at), seconds=60)
     await stream.check(cell)
     assert child.status is None
     assert all(one.answer for one in stream.sent), "it was gone for a while"
@@ -281,7 +282,7 @@ def kept(cell: Cell, path: str) -> bytes:
 async def test_shared_secrets_and_nonces_come_from_openbao(cell: Cell) -> None:
     first, late = await cell.client("client-h", secret=SECRET), await cell.client("client-i", secret=SECRET)
     without = cell.start("--dpop-nonce")
-    await eventually(lambda: without.status is not None, seconds=60)
+    await until(lambda: without.status is not None, seconds=60)
     assert without.status == 1
     assert "--dpop-nonce needs 32 secret bytes at ingress/dpop-nonce: OpenBao refused" in without.log.read_text()
     text = base64.b64encode(SECRET).decode()
@@ -313,7 +314,7 @@ async def test_shared_secrets_and_nonces_come_from_openbao(cell: Cell) -> None:
         await asyncio.sleep(0.2)  # refusals have a rate too
         return (await i.send(signing=Signing(key=SECRET), **answered)).status == 202
 
-    await eventually(served, seconds=60)  # what could not be had is asked for again
+    await until(served, seconds=60)  # what could not be had is asked for again
     said = cell.bao.said() + "".join(one.log.read_text() for one in cell.children)
     for bytes_ in (SECRET, secret):
         assert base64.b64encode(bytes_).decode() not in said

@@ -17,7 +17,8 @@ from symphony.bao.errors import BaoUnavailable, LoginLeaseEnded
 from symphony.bao.leased_login import LeasedLogin
 from symphony.bao.session import Session
 from tests.bao_logins import INGEST, ISSUER, logins_of, oid_of, operator, place, short_lives
-from tests.bao_process import Bao, eventually, running
+from tests.bao_process import Bao, running
+from tests.until import until
 
 pytest_plugins = ("tests.bao_fixtures",)
 
@@ -102,7 +103,7 @@ async def test_a_pool_lives_longer_than_any_login(lender: Bao, database_url: str
         assert login.generation == drained + 1
         assert 3 <= len(users) <= login.generation
         # The first ones are gone: the pool left them before they ended.
-        await eventually(lambda: sum(oid_of(admin, user) is not None for user in users) < len(users), seconds=60)
+        await until(lambda: sum(oid_of(admin, user) is not None for user in users) < len(users), seconds=60)
 
 
 @pytest.mark.slow
@@ -150,23 +151,23 @@ async def test_openbao_stopped_for_less_and_for_more_than_the_lease(database_url
         assert await _user(login) == user
         before = login.ends_at
         with running(data, port=port):
-            await eventually(lambda: login.ends_at > before, seconds=25)  # renewed after the restart
+            await until(lambda: login.ends_at > before, seconds=25)  # renewed after the restart
             assert await _user(login) == user
         # Stopped for more: refused at the end, by us, although nobody is there to revoke it.
-        await eventually(lambda: time.monotonic() >= login.ends_at, seconds=60)
+        await until(lambda: time.monotonic() >= login.ends_at, seconds=60)
         with pytest.raises(LoginLeaseEnded):
             login.dsn()
         assert not keeper.done()
         with running(data, port=port):
-            await eventually(lambda: login.generation > 1, seconds=60)
+            await until(lambda: login.generation > 1, seconds=60)
             assert await _user(login) != user
             with psycopg.connect(database_url) as admin:
-                await eventually(lambda: oid_of(admin, user) is None, seconds=60)
+                await until(lambda: oid_of(admin, user) is None, seconds=60)
             keeper.cancel()
             await asyncio.gather(keeper, return_exceptions=True)
             await session.close()
             with psycopg.connect(database_url) as admin:
-                await eventually(lambda: not logins_of(admin, issuer), seconds=60)
+                await until(lambda: not logins_of(admin, issuer), seconds=60)
     finally:
         for path in sorted(data.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()

@@ -25,7 +25,8 @@ from symphony.bao.rights import LOGIN_PREFIX
 from symphony.bao.session import LoginGrant
 from symphony.operator_error import OperatorError
 from tests.bao_logins import INGEST, ISSUER, as_login, lent, logins_of, oid_of, operator, sessions_of, short_lives
-from tests.bao_process import Bao, eventually
+from tests.bao_process import Bao
+from tests.until import until
 
 pytest_plugins = ("tests.bao_fixtures",)
 
@@ -213,9 +214,9 @@ def test_a_revoked_login_is_gone_with_its_sessions_though_a_pool_reconnects(
             for thread in threads:
                 thread.start()
             try:
-                await eventually(lambda: sessions_of(admin, oid) == 3, seconds=30)
+                await until(lambda: sessions_of(admin, oid) == 3, seconds=30)
                 await operator(lender).revoke_login(grant.lease_id)
-                await eventually(lambda: sessions_of(admin, oid) == 0, seconds=30)
+                await until(lambda: sessions_of(admin, oid) == 0, seconds=30)
                 await asyncio.sleep(0.2)
                 assert sessions_of(admin, oid) == 0
                 assert oid_of(admin, grant.username) is None
@@ -236,7 +237,7 @@ def test_giving_the_token_back_ends_the_login(lender: Bao, database_url: str, ad
         async with lent(lender) as (_, grant):
             session = as_login(database_url, grant)
         with session:
-            await eventually(lambda: oid_of(admin, grant.username) is None, seconds=30)
+            await until(lambda: oid_of(admin, grant.username) is None, seconds=30)
             with pytest.raises(psycopg.errors.AdminShutdown):
                 session.execute("select 1")
 
@@ -289,7 +290,7 @@ def test_a_revocation_that_fails_is_raised_and_the_login_is_shut_anyway(
             with as_login(database_url, grant) as session:
                 with pytest.raises(RevocationFailed):
                     await operator(lender).revoke_login(grant.lease_id)
-                await eventually(lambda: "lease revocation failed" in lender.said(), seconds=30)
+                await until(lambda: "lease revocation failed" in lender.said(), seconds=30)
                 with pytest.raises(psycopg.errors.AdminShutdown):
                     session.execute("select 1")
             with pytest.raises(psycopg.OperationalError, match="not permitted to log in"):
@@ -310,7 +311,7 @@ def test_a_login_ends_at_its_time_with_its_sessions(lender: Bao, database_url: s
         async with lent(lender) as (_, grant):
             assert grant.seconds == 6
             with as_login(database_url, grant) as session:
-                await eventually(lambda: oid_of(admin, grant.username) is None, seconds=30)
+                await until(lambda: oid_of(admin, grant.username) is None, seconds=30)
                 assert time.monotonic() - started > 5.5
                 with pytest.raises(psycopg.errors.AdminShutdown):
                     session.execute("select 1")
@@ -342,7 +343,7 @@ def test_a_login_whose_end_fails_is_found_by_the_database(
         async with lent(lender) as (_, grant):
             admin.execute(sql.SQL("create schema kept authorization {}").format(sql.Identifier(grant.username)))
             assert await look() == []
-            await eventually(look, seconds=60)
+            await until(look, seconds=60)
             assert await look() == [grant.username]
             shown = await asyncio.to_thread(_check, database_url)
             assert shown.exit_code == OVERDUE_STATUS
@@ -351,7 +352,7 @@ def test_a_login_whose_end_fails_is_found_by_the_database(
             admin.execute("drop schema kept")
             await operator(lender).revoke_login(grant.lease_id)
             assert await look() == []
-            await eventually(nobody_is_overdue, seconds=30)
+            await until(nobody_is_overdue, seconds=30)
 
     asyncio.run(work())
 

@@ -14,7 +14,8 @@ from symphony.bao.rights import CLIENT_CA
 from symphony.bao.server_identity import ServerIdentity
 from symphony.ingress.tls import MaterialRefused, TlsMaterial, server_context
 from symphony.operator_error import OperatorError
-from tests.bao_process import Bao, eventually
+from tests.bao_process import Bao
+from tests.until import until
 
 pytest_plugins = ("tests.bao_fixtures",)
 
@@ -60,7 +61,7 @@ async def test_it_is_renewed_at_two_thirds_of_its_life(bao: Bao) -> None:
         now[0] += timedelta(seconds=2)
         runner: asyncio.Task[None] = asyncio.create_task(identity.run(renewed.append))
         try:
-            await eventually(lambda: renewed, seconds=30)
+            await until(lambda: renewed, seconds=30)
             assert len(renewed) == 1
             assert identity.material() == renewed[0]
             assert leaf(renewed[0]).serial_number != leaf(first).serial_number
@@ -87,14 +88,14 @@ async def test_openbao_away_and_a_listener_that_refuses_leave_the_old_one_and_ar
         identity._now = lambda: datetime.now(UTC) + timedelta(seconds=595)
         with bao.hung():
             runner: asyncio.Task[None] = asyncio.create_task(identity.run(refuse_once))
-            await eventually(lambda: "server certificate not renewed" in bao.logged.getvalue(), seconds=60)
+            await until(lambda: "server certificate not renewed" in bao.logged.getvalue(), seconds=60)
             assert not runner.done()
             assert identity.material() == first
         try:
             # Both sooner than after the 30 s that one far from its end is given.
-            await eventually(lambda: renewed, seconds=25)
+            await until(lambda: renewed, seconds=25)
             assert identity.material() == first, "the listener refused the other"
-            await eventually(lambda: len(renewed) >= 2, seconds=25)
+            await until(lambda: len(renewed) >= 2, seconds=25)
             assert identity.material() == renewed[-1] != first
         finally:
             runner.cancel()

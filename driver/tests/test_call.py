@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 from symphony import api
 from symphony.api.connection import Connection, call
 from symphony.errors import DatabaseRefused, DatabaseUnavailable, OutcomeUnknown
-from tests.bao_process import eventually
+from tests.until import until
 
 ROLE = "symphony_ingest"
 WRITE = "insert into words.written values (%s) returning current_user::text"
@@ -187,4 +187,4 @@ async def until_running(url: str, connection: Connection) -> None:
         return await (await looking.execute(query, (connection.info.backend_pid,))).fetchone() == ("PgSleep",)
 
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as looking:
-        await eventually(sleeps, seconds=30)
+        await until(sleeps, seconds=30)

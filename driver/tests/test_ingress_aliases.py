@@ -12,7 +12,7 @@ import re
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ from tests.registry_process import PERSONAL, RegistryProcess, entry, mobile
 from tests.sql_cell import CONTEXTS, claim, row_counts
 from tests.stopped import stopped
 from tests.test_ingress_crashes import spawn
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 pytest_plugins = ("tests.bao_fixtures",)
@@ -190,13 +191,6 @@ def _table(name: str) -> str:
 async def holds(bench: Bench, number: int) -> None:
     """Wait until the ingress holds that many requests."""
     await until(lambda: bench.service.ingress.in_flight >= number)
-
-
-async def until(there: Callable[[], bool]) -> None:
-    """Wait until it is so."""
-    async with asyncio.timeout(30):
-        while not there():  # noqa: ASYNC110 - nothing tells
-            await asyncio.sleep(0.01)
 
 
 def seconds_to_retry(answer: Answer) -> int:

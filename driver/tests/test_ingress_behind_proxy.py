@@ -16,8 +16,8 @@ import pytest
 
 from symphony.postgres_directory import free_port
 from symphony.routing import configuration
-from tests.haproxy_process import until
 from tests.tls_stage import GOOD, ROOT, SERVER, SERVER_CA, Authority, Leaf, Peer, Stage, client_context, request, staged
+from tests.until import until
 
 CONFIGURATION = """\
 global

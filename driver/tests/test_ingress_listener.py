@@ -23,7 +23,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from symphony.ingress.listener import ListenRefused, MaterialRefused, TlsMaterial
 from symphony.trust.client_certificate import IssuingAuthority, check_client_certificate
 from symphony.trust.refusal import Reason
-from tests.haproxy_process import until
 from tests.tls_stage import (
     CLIENT,
     GOOD,
@@ -40,6 +39,7 @@ from tests.tls_stage import (
     tcp,
 )
 from tests.trust_material import refused
+from tests.until import until
 
 type Run = Callable[[Coroutine[Any, Any, None]], None]
 LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])

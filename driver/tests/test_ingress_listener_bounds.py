@@ -15,8 +15,8 @@ import pytest
 import uvloop
 
 from symphony.ingress.listener import ListenRefused, MaterialRefused
-from tests.haproxy_process import until
 from tests.tls_stage import GOOD, ISSUING, Peer, Stage, material, request, staged, tcp
+from tests.until import until
 
 type Run = Callable[[Coroutine[Any, Any, None]], None]
 LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])

@@ -28,13 +28,13 @@ from symphony.ingress.service import Databases
 from symphony.operator_error import OperatorError
 from symphony.postgres_throwaway import Cluster
 from symphony.rehearsal.relay import Relay, Weather
-from tests.haproxy_process import until
 from tests.held_commits import at_commit, commits_wait, nothing_at_commit, until_waiting
 from tests.ingress_bench import A, Answer, counts, instruction, rows
 from tests.ingress_negative import UNSAID, Case, Judge, Knobs, judging
 from tests.ingress_sender import Signing
 from tests.ingress_trust_stage import BY, TrustStage, trust_stage
 from tests.stopped import stopped
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

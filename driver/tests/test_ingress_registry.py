@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from symphony.trust.jwks import JwksSettings
 from tests.ingress_bench import counts, rows
 from tests.ingress_trust_stage import TrustStage, trust_stage
 from tests.trust_material import p256
+from tests.until import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,13 +36,6 @@ async def stage(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> 
     """A database and its surroundings; each test runs its own ingress."""
     async with trust_stage(database_url, tmp_path_factory.mktemp("trust")) as made:
         yield made
-
-
-async def until(holds: Callable[[], bool], *, seconds: float = 30.0) -> None:
-    """Wait until something holds."""
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - nobody says when
-            await asyncio.sleep(0.01)
 
 
 async def test_a_revoked_certificate_is_refused_at_the_next_request_of_an_open_connection(stage: TrustStage) -> None:

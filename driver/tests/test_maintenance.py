@@ -10,7 +10,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,7 @@ from symphony.postgres_throwaway import Cluster
 from tests.payments import Books, establish
 from tests.proxy_cell import accept_aliases, alias_hash, alias_item, claim_aliases, resolve
 from tests.sql_cell import A, B, policy
+from tests.until import until
 
 DRIVER = Path(__file__).resolve().parents[1]
 QUICK = MaintenanceSettings(
@@ -46,12 +47,6 @@ def dead_url() -> Iterator[str]:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"postgresql://nobody@127.0.0.1:{taken.getsockname()[1]}/none"
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
 
 
 def runs(metrics: Metrics, task: str, result: str) -> float:

@@ -19,7 +19,7 @@ from symphony.migration_run import Options
 from symphony.operator_error import OperatorError
 from symphony.postgres_directory import free_port
 from symphony.postgres_throwaway import Cluster
-from tests.haproxy_process import until
+from tests.until import until
 
 TABLE = "create schema app; create table app.t (id int);\n"
 INDEX = "-- runner: nontransactional\ncreate unique index concurrently t_id on app.t (id);\n"

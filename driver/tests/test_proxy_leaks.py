@@ -22,10 +22,10 @@ from symphony.errors import InvariantBroken
 from symphony.postgres import Server
 from symphony.postgres_throwaway import Cluster
 from symphony.resolver.sealing import open_sealed, seal
-from tests.haproxy_process import until
 from tests.payments import activate, establish
 from tests.proxy_cell import accept_aliases, alias_hash, alias_item, claim_aliases, nobody, resolve, says
 from tests.sql_cell import A, claim, complete, policy
+from tests.until import until
 
 MOBILE, AS_TYPED = "+260977318642", "0977 318-642"
 EMAIL = "chanda.mwila.7319@example.zm"

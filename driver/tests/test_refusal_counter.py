@@ -16,7 +16,7 @@ from symphony.api.trust import RefusalCount
 from symphony.errors import DatabaseUnavailable, Invalid, OutcomeUnknown
 from symphony.ingress.refusal_counter import CHUNK_ROWS, RefusalCounter
 from symphony.ingress.refusal_journal import JournalRefused, RefusalJournal
-from tests.haproxy_process import until
+from tests.until import until
 
 BEGIN = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 CERTIFICATE = bytes(32)

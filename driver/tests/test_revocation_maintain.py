@@ -15,9 +15,10 @@ from cryptography import x509
 from symphony.bao.enrolment import issue_enrolment, write_enrolment
 from symphony.bao.rights import CLIENT_CA
 from tests.bao_logins import place
-from tests.bao_process import Bao, eventually
+from tests.bao_process import Bao
 from tests.registry import registry
 from tests.sandbox_child import environment
+from tests.until import until
 
 pytest_plugins = ("tests.bao_fixtures",)
 
@@ -58,17 +59,17 @@ async def test_a_certificate_revoked_at_the_ca_ends_within_the_interval(
             async def ended() -> bool:
                 return (await kept.sources())[serial] is not None
 
-            await eventually(fresh, seconds=30)
+            await until(fresh, seconds=30)
             assert not await ended()
             await registrar.revoke_client_certificate(issued.serial)
-            await eventually(ended, seconds=20)
+            await until(ended, seconds=20)
             samples: dict[str, float] = {}
 
             async def all_ran() -> bool:
                 samples.update(await asyncio.to_thread(exported, ready["metrics_port"]))
                 return all(f'maintenance_runs_total{{result="ok",task="{task}"}}' in samples for task in TASKS)
 
-            await eventually(all_ran, seconds=30)
+            await until(all_ran, seconds=30)
             process.send_signal(signal.SIGTERM)
             _, said = await process.communicate()
     finally:

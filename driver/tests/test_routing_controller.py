@@ -31,8 +31,9 @@ from symphony.routing.controller import Controller, InvalidSettings, RouteSettin
 from symphony.routing.haproxy import HaproxyUnavailable, ServerStatus
 from symphony.routing.measurement import ColourMeter, Series, SharedMeter
 from symphony.routing.read_back import InvalidTemplate, ReadBack
-from tests.haproxy_process import Haproxy, Peer, haproxy, peers, until
+from tests.haproxy_process import Haproxy, Peer, haproxy, peers
 from tests.routing_cell import kinds, ledger, publish
+from tests.until import until
 
 pytest_plugins = ("tests.login_fixtures",)
 SETTINGS = RouteSettings(interval_ms=50, probe_timeout_ms=5_000, read_back_interval_ms=250)

@@ -19,7 +19,8 @@ from symphony.postgres_directory import free_port
 from symphony.routing import configuration
 from symphony.routing.configuration import COLOUR_HEADER, Colour
 from symphony.routing.haproxy import HaproxyUnavailable, RuntimeSocket, ServerStatus
-from tests.haproxy_process import Haproxy, Peer, haproxy, peers, until
+from tests.haproxy_process import Haproxy, Peer, haproxy, peers
+from tests.until import until
 
 type Setting = tuple[Haproxy, Peer, Peer]
 

@@ -16,7 +16,7 @@ from symphony.metrics import Metrics
 from symphony.worker.pacing import Backoff
 from symphony.worker.settings import InvalidSettings, WorkerSettings, new_worker_id, parse_rail
 from symphony.worker.wake import Debouncer, WakeSignal
-from tests.haproxy_process import until
+from tests.until import until
 from tests.worker_bench import settings
 
 
